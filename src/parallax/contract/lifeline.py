@@ -1,0 +1,66 @@
+"""What a child process and the supervisor tell each other over the child's lifeline (a
+socket that keeps message boundaries).
+
+The socket is also the proof of life of the supervisor: a child that reads end-of-file exits.
+"""
+
+from msgspec import Struct
+
+
+class Hello(Struct, frozen=True, tag=True):
+    """First message of a child: it runs, under this pid."""
+
+    pid: int
+
+
+class Ready(Struct, frozen=True, tag=True):
+    """The child does its work from now on; ``detail`` completes its start line."""
+
+    detail: str = ""
+
+
+class Failed(Struct, frozen=True, tag=True):
+    """The child cannot do its work and exits; starting it again would fail the same way."""
+
+    code: str
+    message: str
+
+
+class Drained(Struct, frozen=True, tag=True):
+    """An api process has answered all it had accepted, and accepts nothing more."""
+
+
+class Drain(Struct, frozen=True, tag=True):
+    """To an api process: stop accepting, answer what is in flight, say ``Drained``."""
+
+
+class Stop(Struct, frozen=True, tag=True):
+    """To any child: finish what is in hand and exit."""
+
+
+class ProcessInfo(Struct, frozen=True):
+    """One row of ``parallax status``."""
+
+    role: str
+    slot: int
+    pid: int
+    state: str
+    """``starting``, ``ready``, ``backing-off``, ``stopping`` or ``stopped``."""
+    restarts: int
+    uptime_s: float
+
+
+class Health(Struct, frozen=True, tag=True):
+    """To api processes, whenever it changes: can the pipeline answer, and what does the tree look
+    like."""
+
+    ready: bool
+    reason: str
+    """Why not, for ``/readiness``; empty when ready."""
+    at: float
+    """Monotonic seconds at which ``uptime_s`` was measured."""
+    processes: tuple[ProcessInfo, ...]
+
+
+FromChild = Hello | Ready | Failed | Drained
+ToChild = Drain | Stop | Health
