@@ -1,0 +1,229 @@
+"""Which waiting items form the next batch, and when it may leave.
+
+Pure: time is an argument, and nothing here knows what an item is made of. The rules, in order:
+
+* An idle device starts at once with what is there; a busy one lets the next batch grow until it is
+  full.
+  ``max_delay`` may hold a small batch back for a moment even when the device idles.
+* Between keys (model and input shape) the one whose oldest item has waited longest goes first,
+  weighted
+  by how full its batch would be. Ages grow without bound while the weight does not, so none
+  starves.
+* A batch never takes on so many items that its earliest deadline would be missed when fewer would
+  do.
+* An item that has already lost an owner runs alone: if it is the one that kills, it takes nobody
+  along.
+"""
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Reason(StrEnum):
+    """Why a batch left when it did."""
+
+    FULL = "full"
+    IDLE = "idle"
+    DEADLINE = "deadline"
+    DELAY = "delay"
+    SUSPECT = "suspect"
+    DRAIN = "drain"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How one key may be batched. ``max_delay`` is in seconds."""
+
+    max_size: int
+    max_delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting(Generic[T]):
+    """An item in the queue; ``arrived`` and ``deadline`` are seconds of one monotonic clock."""
+
+    key: Hashable
+    arrived: float
+    deadline: float
+    suspect: bool
+    item: T
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[T]):
+    """Items of one key, oldest first, that run together."""
+
+    key: Hashable
+    items: tuple[Waiting[T], ...]
+    reason: Reason
+
+
+class LatencyModel:
+    """Run time of a batch as ``a + b * size``, by exponentially weighted least squares.
+
+    With less than two distinct sizes seen it falls back to the mean; with nothing seen, to zero, so
+    that an unknown model is never held back.
+    """
+
+    _DECAY = 0.95
+
+    def __init__(self) -> None:
+        self._weight = self._x = self._y = self._xx = self._xy = 0.0
+
+    def learn(self, size: int, seconds: float) -> None:
+        """Take one measured run into account."""
+        for name, value in (
+            ("_weight", 1.0),
+            ("_x", size),
+            ("_y", seconds),
+            ("_xx", size * size),
+            ("_xy", size * seconds),
+        ):
+            setattr(self, name, getattr(self, name) * self._DECAY + value)
+
+    def predict(self, size: int) -> float:
+        """Return the expected seconds of a batch of this size."""
+        if not self._weight:
+            return 0.0
+        mean = self._y / self._weight
+        spread = self._weight * self._xx - self._x * self._x
+        if spread <= 1e-9 * self._xx * self._weight:
+            return mean
+        slope = max(0.0, (self._weight * self._xy - self._x * self._y) / spread)
+        return max(0.0, mean + slope * (size - self._x / self._weight))
+
+
+@dataclass(slots=True)
+class _Lane(Generic[T]):
+    """The queue of one key."""
+
+    limits: Limits
+    queue: deque[Waiting[T]] = field(default_factory=deque)
+    latency: LatencyModel = field(default_factory=LatencyModel)
+    cap: int | None = None
+    cap_until: float = 0.0
+
+    def size_limit(self, now: float) -> int:
+        if self.cap is not None and now < self.cap_until:
+            return min(self.cap, self.limits.max_size)
+        return self.limits.max_size
+
+
+class Batcher(Generic[T]):
+    """Holds the waiting items of one device and decides on batches."""
+
+    CAP_SECONDS = 60.0
+    """How long a device that ran out of memory keeps its lowered batch size."""
+
+    def __init__(self, limits: Callable[[Hashable], Limits]) -> None:
+        self._limits = limits
+        self._lanes: dict[Hashable, _Lane[T]] = {}
+
+    def __len__(self) -> int:
+        return sum(len(lane.queue) for lane in self._lanes.values())
+
+    def add(self, waiting: Waiting[T]) -> None:
+        """Queue an item behind those of its key."""
+        self._lane(waiting.key).queue.append(waiting)
+
+    def learn(self, key: Hashable, size: int, seconds: float) -> None:
+        """Take a measured run into account."""
+        self._lane(key).latency.learn(size, seconds)
+
+    def lower_cap(self, key: Hashable, size: int, now: float) -> None:
+        """Let batches of this key have at most ``size`` items for a while."""
+        lane = self._lane(key)
+        lane.cap = max(1, size)
+        lane.cap_until = now + self.CAP_SECONDS
+
+    def remove(self, unwanted: Callable[[Waiting[T]], bool]) -> list[Waiting[T]]:
+        """Take out and return all items for which ``unwanted`` is true."""
+        removed: list[Waiting[T]] = []
+        for lane in self._lanes.values():
+            taken = [waiting for waiting in lane.queue if unwanted(waiting)]
+            if taken:
+                gone = set(map(id, taken))
+                lane.queue = deque(w for w in lane.queue if id(w) not in gone)
+                removed += taken
+        return removed
+
+    def expired(self, now: float) -> list[Waiting[T]]:
+        """Take out and return the items whose deadline has passed."""
+        return self.remove(lambda waiting: waiting.deadline <= now)
+
+    def next(self, now: float, *, idle: bool, draining: bool = False) -> Batch[T] | None:
+        """Take the next batch out, or return None while it should still wait.
+
+        ``idle`` says that the device has nothing to do; otherwise only a full batch leaves.
+        """
+        for lane in sorted(self._waiting_lanes(), key=lambda lane: -self._urgency(lane, now)):
+            chosen, reason = self._choose(lane, now)
+            if reason in (Reason.FULL, Reason.SUSPECT):
+                return self._take(lane, chosen, reason)
+            if draining:
+                return self._take(lane, chosen, Reason.DRAIN)
+            if idle and now >= self._due(lane, now):
+                held = lane.limits.max_delay > 0 and reason is Reason.IDLE
+                return self._take(lane, chosen, Reason.DELAY if held else reason)
+        return None
+
+    def due(self, now: float) -> float | None:
+        """Return when an idle device should ask again, or None when nothing waits."""
+        return min((self._due(lane, now) for lane in self._waiting_lanes()), default=None)
+
+    def _lane(self, key: Hashable) -> _Lane[T]:
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(self._limits(key))
+        return lane
+
+    def _waiting_lanes(self) -> Iterable[_Lane[T]]:
+        return (lane for lane in self._lanes.values() if lane.queue)
+
+    def _urgency(self, lane: _Lane[T], now: float) -> float:
+        limit = lane.size_limit(now)
+        fill = min(len(lane.queue), limit) / limit
+        return (now - lane.queue[0].arrived) * (1.0 + fill)
+
+    def _due(self, lane: _Lane[T], now: float) -> float:
+        oldest = lane.queue[0]
+        if lane.limits.max_delay <= 0:
+            return oldest.arrived
+        latest = min(w.deadline for w in lane.queue) - lane.latency.predict(len(lane.queue))
+        return min(oldest.arrived + lane.limits.max_delay, latest)
+
+    def _choose(self, lane: _Lane[T], now: float) -> tuple[int, Reason]:
+        """Return how many items, from the oldest on, the lane's next batch would take, and why."""
+        if lane.queue[0].suspect:
+            return 1, Reason.SUSPECT
+        limit = lane.size_limit(now)
+        deadlines: list[float] = []
+        for waiting in lane.queue:
+            if waiting.suspect or len(deadlines) == limit:
+                break
+            deadlines.append(waiting.deadline)
+        punctual = self._punctual(lane.latency, deadlines, now)
+        if punctual < len(deadlines):
+            return punctual, Reason.DEADLINE
+        return punctual, Reason.FULL if punctual == limit else Reason.IDLE
+
+    @staticmethod
+    def _punctual(latency: LatencyModel, deadlines: list[float], now: float) -> int:
+        """Return the largest batch that meets its earliest deadline; if none does, all of them."""
+        earliest: list[float] = []
+        for deadline in deadlines:
+            earliest.append(min(deadline, earliest[-1]) if earliest else deadline)
+        for size in range(len(deadlines), 0, -1):
+            if now + latency.predict(size) <= earliest[size - 1]:
+                return size
+        return len(deadlines)
+
+    @staticmethod
+    def _take(lane: _Lane[T], size: int, reason: Reason) -> Batch[T]:
+        items = tuple(lane.queue.popleft() for _ in range(size))
+        return Batch(items[0].key, items, reason)
