@@ -1,0 +1,79 @@
+"""Where everything lies in the node's shared-memory file: arithmetic only.
+
+    [ slot headers of all arenas | board rows | data of arena 0 | data of arena 1 | ... ]
+
+One arena belongs to one producer slot (a pre worker, an inference loop), not to its process, so
+that it outlives a crash. All slots of an arena have one size.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+PAGE = 4096
+
+SLOT_HEADER = np.dtype(
+    [
+        ("state", np.uint8),
+        ("generation", np.uint32),
+        ("record_ms", np.uint64),
+        ("record_seq", np.uint64),
+        ("since", np.float64),
+    ],
+    align=True,
+)
+"""State of a slot; ``record_*`` name the request it serves, ``since`` is monotonic seconds."""
+
+BOARD_IDS = 128
+BOARD_ROW = np.dtype(
+    [("count", np.uint32), ("since", np.float64), ("ids", np.uint64, (BOARD_IDS, 2))], align=True
+)
+"""What a consumer is working on at this moment: entry ids, and since when (monotonic seconds)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaLayout:
+    """The slots of one producer."""
+
+    slots: int
+    slot_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlabLayout:
+    """Sizes of everything; offsets follow from them."""
+
+    arenas: tuple[ArenaLayout, ...]
+    board_rows: int
+
+    @property
+    def total_slots(self) -> int:
+        """Number of slots in all arenas."""
+        return sum(arena.slots for arena in self.arenas)
+
+    @property
+    def board_offset(self) -> int:
+        """Byte offset of the first board row."""
+        return _pages(self.total_slots * SLOT_HEADER.itemsize)
+
+    @property
+    def size(self) -> int:
+        """Size of the file in bytes."""
+        return self.data_offset(len(self.arenas))
+
+    def first_slot(self, arena: int) -> int:
+        """Index of an arena's first slot among all slot headers."""
+        return sum(each.slots for each in self.arenas[:arena])
+
+    def data_offset(self, arena: int) -> int:
+        """Byte offset of an arena's first slot (for ``len(arenas)``: the end of the file)."""
+        start = self.board_offset + _pages(self.board_rows * BOARD_ROW.itemsize)
+        return start + sum(_pages(a.slot_bytes) * a.slots for a in self.arenas[:arena])
+
+    def slot_offset(self, arena: int, slot: int) -> int:
+        """Byte offset of a slot's data, page-aligned."""
+        return self.data_offset(arena) + slot * _pages(self.arenas[arena].slot_bytes)
+
+
+def _pages(size: int) -> int:
+    return -(-size // PAGE) * PAGE

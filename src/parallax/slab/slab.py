@@ -1,0 +1,212 @@
+"""The node's shared memory, mapped: tensors go through it and never through the broker.
+
+A slot is FREE -> WRITING -> READY -> FREE. Only its producer takes it from FREE to READY, only the
+consumer that holds the entry (or the janitor, when there is none) frees it, so no lock is needed;
+the entry's trip through the broker orders the writes. A generation counter, raised at each
+allocation, tells a late reader that the slot it refers to has moved on.
+"""
+
+import mmap
+import time
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parallax.contract import errors, messages
+from parallax.slab import layout as layouts
+
+
+class SlotState(IntEnum):
+    """Life of a slot."""
+
+    FREE = 0
+    WRITING = 1
+    READY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A slot that is in use, as the janitor sees it. ``since`` is monotonic seconds."""
+
+    ref: messages.SlotRef
+    record: str
+    state: SlotState
+    since: float
+
+
+class Slab:
+    """A mapping of the slab file; every process of the node has one."""
+
+    def __init__(self, path: str, layout: layouts.SlabLayout) -> None:
+        with open(path, "r+b") as file:
+            self._map = mmap.mmap(file.fileno(), layout.size)
+        self.layout = layout
+        self._bytes: NDArray[np.uint8] = np.frombuffer(self._map, np.uint8)
+        self._headers = self._bytes[: layout.total_slots * layouts.SLOT_HEADER.itemsize].view(
+            layouts.SLOT_HEADER
+        )
+        board_end = layout.board_offset + layout.board_rows * layouts.BOARD_ROW.itemsize
+        self._board = self._bytes[layout.board_offset : board_end].view(layouts.BOARD_ROW)
+
+    def array(self, ref: messages.ArrayRef) -> NDArray[np.generic]:
+        """Return a view of the array in a slot; it is valid until the slot is freed.
+
+        Raises:
+            TensorLostError: the slot has another generation, or is not READY.
+            MalformedEntryError: the reference points outside the slab.
+        """
+        slot = ref.slot
+        if slot is None or not self._exists(slot):
+            raise errors.MalformedEntryError("entry refers to a slot outside the slab")
+        self.check(slot)
+        dtype = np.dtype(ref.dtype)
+        nbytes = int(np.prod(ref.shape, dtype=np.int64)) * dtype.itemsize
+        if not 0 <= nbytes <= self.layout.arenas[slot.arena].slot_bytes:
+            raise errors.MalformedEntryError("entry refers to more bytes than a slot has")
+        return self._data(slot.arena, slot.slot, nbytes).view(dtype).reshape(ref.shape)
+
+    def check(self, slot: messages.SlotRef) -> None:
+        """Raise ``TensorLostError`` unless the slot still holds this generation."""
+        header = self._header(slot)
+        if header["generation"] != slot.generation or header["state"] != SlotState.READY:
+            raise errors.TensorLostError("the slab slot of this request was reused")
+
+    def free(self, slot: messages.SlotRef) -> None:
+        """Free a slot, unless it has moved on to another generation."""
+        header = self._header(slot)
+        if header["generation"] == slot.generation:
+            header["state"] = SlotState.FREE
+
+    def held(self) -> list[Held]:
+        """Return all slots that are not free."""
+        found: list[Held] = []
+        for index in np.flatnonzero(self._headers["state"]):
+            header = self._headers[index]
+            arena, slot = self._locate(int(index))
+            found.append(
+                Held(
+                    messages.SlotRef(arena, slot, int(header["generation"])),
+                    f"{header['record_ms']}-{header['record_seq']}",
+                    SlotState(int(header["state"])),
+                    float(header["since"]),
+                )
+            )
+        return found
+
+    def board(self, row: int) -> "Board":
+        """Return the board row of a consumer slot."""
+        return Board(self._board[row : row + 1])
+
+    def arena(self, index: int) -> "Arena":
+        """Return the producer's side of an arena."""
+        return Arena(self, index)
+
+    def _exists(self, slot: messages.SlotRef) -> bool:
+        arenas = self.layout.arenas
+        return 0 <= slot.arena < len(arenas) and 0 <= slot.slot < arenas[slot.arena].slots
+
+    def _header(self, slot: messages.SlotRef) -> np.void:
+        header: np.void = self._headers[self.layout.first_slot(slot.arena) + slot.slot]
+        return header
+
+    def _arena_headers(self, arena: int) -> NDArray[np.void]:
+        first = self.layout.first_slot(arena)
+        return self._headers[first : first + self.layout.arenas[arena].slots]
+
+    def _data(self, arena: int, slot: int, nbytes: int) -> NDArray[np.uint8]:
+        offset = self.layout.slot_offset(arena, slot)
+        return self._bytes[offset : offset + nbytes]
+
+    def _locate(self, index: int) -> tuple[int, int]:
+        arena = 0
+        while index >= self.layout.arenas[arena].slots:
+            index -= self.layout.arenas[arena].slots
+            arena += 1
+        return arena, index
+
+
+class Arena:
+    """The producer's side of an arena: takes free slots, without a lock and without the broker."""
+
+    def __init__(self, slab: Slab, index: int) -> None:
+        self._slab = slab
+        self._index = index
+        self._headers = slab._arena_headers(index)
+        self.slot_bytes = slab.layout.arenas[index].slot_bytes
+
+    def reclaim_unfinished(self) -> None:
+        """Free the slots that a predecessor of this process was writing when it died."""
+        unfinished = self._headers["state"] == SlotState.WRITING
+        self._headers["state"][unfinished] = SlotState.FREE
+
+    def allocate(self, record: str) -> messages.SlotRef | None:
+        """Take a free slot for a request, or return None while the arena is full."""
+        free = np.flatnonzero(self._headers["state"] == SlotState.FREE)
+        if not free.size:
+            return None
+        slot = int(free[0])
+        header = self._headers[slot]
+        # State first: a janitor that looks in between sees WRITING and leaves the slot alone.
+        header["state"] = SlotState.WRITING
+        header["generation"] += 1
+        milliseconds, _, sequence = record.partition("-")
+        header["record_ms"], header["record_seq"] = int(milliseconds), int(sequence or 0)
+        header["since"] = time.monotonic()
+        return messages.SlotRef(self._index, slot, int(header["generation"]))
+
+    def buffer(self, slot: messages.SlotRef, nbytes: int) -> NDArray[np.uint8]:
+        """Return the slot's first ``nbytes`` bytes, to be written."""
+        return self._slab._data(self._index, slot.slot, nbytes)
+
+    def publish(self, slot: messages.SlotRef) -> None:
+        """Declare the slot written: from now on it belongs to whoever holds the entry."""
+        self._headers[slot.slot]["state"] = SlotState.READY
+
+
+class Board:
+    """One consumer's public note of what it is working on.
+
+    When the consumer dies, the supervisor reads from it which entries to blame and which were
+    merely waiting in its hands; while it lives, since when it has been busy.
+    """
+
+    def __init__(self, row: NDArray[np.void]) -> None:
+        self._row = row[0]
+        self._working: dict[str, None] = {}
+
+    def begin(self, *ids: str) -> None:
+        """Note entries as being worked on."""
+        if not self._working:
+            self._row["since"] = time.monotonic()
+        self._working.update(dict.fromkeys(ids))
+        self._write()
+
+    def end(self, *ids: str) -> None:
+        """Note entries as done."""
+        for entry in ids:
+            self._working.pop(entry, None)
+        self._row["since"] = time.monotonic()
+        self._write()
+
+    def read(self) -> frozenset[str]:
+        """Return the entry ids noted by whoever writes this row."""
+        count = min(int(self._row["count"]), layouts.BOARD_IDS)
+        return frozenset(f"{ms}-{seq}" for ms, seq in self._row["ids"][:count])
+
+    def busy_for(self, now: float) -> float:
+        """Return the seconds since which the writer of this row has made no progress; 0 if idle."""
+        return max(0.0, now - float(self._row["since"])) if self._row["count"] else 0.0
+
+    def clear(self) -> None:
+        """Forget everything (the writer is dead)."""
+        self._row["count"] = 0
+
+    def _write(self) -> None:
+        shown = list(self._working)[: layouts.BOARD_IDS]
+        for position, entry in enumerate(shown):
+            milliseconds, _, sequence = entry.partition("-")
+            self._row["ids"][position] = int(milliseconds), int(sequence)
+        # Count last: a reader never sees an id that is not written yet.
+        self._row["count"] = len(shown)
