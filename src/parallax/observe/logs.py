@@ -1,0 +1,31 @@
+"""One line per event on standard error, the same in every process of the tree."""
+
+import logging
+import sys
+
+
+class _Format(logging.Formatter):
+    """``14:03:22.123 warning pre:3  message``; a traceback follows on lines of its own."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__(fmt="%(asctime)s.%(msecs)03d %(lowered)s %(process_name)s  %(message)s")
+        self.datefmt = "%H:%M:%S"
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        record.lowered = f"{record.levelname.lower():7}"
+        record.process_name = f"{self._process:10}"
+        return super().format(record)
+
+
+def configure(process: str, level: str) -> None:
+    """Send this process's log to standard error from ``level`` on; ``process`` names the role and
+    slot."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Format(process))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # Hypercorn announces each socket and the asyncio of a debug build each slow callback.
+    logging.getLogger("hypercorn.error").setLevel("WARNING")
