@@ -1,0 +1,31 @@
+"""What a worker process is told at its start: plain data, small, made by the supervisor."""
+
+from dataclasses import dataclass
+
+from parallax.broker import keys
+from parallax.contract import spec, topology
+from parallax.slab import layout as layouts
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """One worker slot's place in the node."""
+
+    stage: topology.Stage
+    slot: int
+    keys: keys.Keys
+    broker_url: str
+    models: tuple[spec.ModelSpec, ...]
+    slab_path: str
+    slab_layout: layouts.SlabLayout
+    arena: int | None
+    """Index of the slot's arena; None for a stage that produces no tensors."""
+    board_row: int
+    max_losses: int
+    lease_ms: int
+    max_pixels: int
+    log_level: str
+    device: str = "cpu"
+    """For an inference loop: where it runs."""
+    runs: int = 1
+    """For an inference loop: runs in flight at a time."""

@@ -1,0 +1,124 @@
+"""The loop of a CPU stage worker: take entries, have them worked on, move them on.
+
+It fetches and settles; what to do with an entry is the handler's business, and what to do with a
+broken one ``triage``'s.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from parallax.broker import base
+from parallax.contract import errors
+from parallax.slab import slab as slabs
+from parallax.workers import patience, triage
+
+log = logging.getLogger(__name__)
+
+READ_BLOCK_MS = 500
+"""How long a read may wait; also how long a stop may go unnoticed by an idle worker."""
+
+FLUSH_AFTER = 0.002
+"""Seconds a finished entry may wait for its neighbours, to share their round trip to the broker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a consumer reads."""
+
+    stream: str
+    prefetch: int
+
+
+Handler = Callable[[base.Entry], triage.Move]
+
+
+class Consumer:
+    """Runs one consumer of one stream until it is told to stop; then finishes what is in hand."""
+
+    def __init__(
+        self,
+        broker: base.BlockingBroker,
+        source: Source,
+        seat: triage.Seat,
+        handle: Handler,
+        slab: slabs.Slab,
+        board: slabs.Board,
+    ) -> None:
+        self._broker = broker
+        self._source = source
+        self._seat = seat
+        self._handle = handle
+        self._slab = slab
+        self._board = board
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop`` is set.
+
+        Raises:
+            BrokerUnavailableError: the broker stayed away for longer than a worker waits.
+        """
+        read = base.Read(
+            (self._source.stream,), self._seat.holder, self._source.prefetch, READ_BLOCK_MS
+        )
+        self._give_back("an earlier process of this slot died", self._board.read())
+        self._board.clear()
+        while not stop.is_set():
+            try:
+                entries = self._broker.execute(read)
+            except errors.BrokerUnavailableError:
+                # What this read took may have been lost on the way, and would stay pending for
+                # ever.
+                self._give_back("the broker was away", frozenset())
+                continue
+            if entries:
+                self._work(entries)
+
+    def _give_back(self, cause: str, guilty: frozenset[str]) -> None:
+        """Return to the stream what is pending under our name; called only with empty hands."""
+        release = base.Release(
+            self._source.stream, self._seat.holder, guilty, self._seat.max_losses, cause
+        )
+        while patience.Patience().call(lambda: self._broker.execute(release)).total:
+            pass
+
+    def _work(self, entries: list[base.Entry]) -> None:
+        done: list[triage.Move] = []
+        flush_at = 0.0
+        for entry in entries:
+            if done and time.monotonic() >= flush_at:
+                self._settle(done)
+                done = []
+            self._board.begin(entry.id)
+            move = self._safely(entry)
+            self._board.end(entry.id)
+            if not done:
+                flush_at = time.monotonic() + FLUSH_AFTER
+            done.append(move)
+        self._settle(done)
+
+    def _safely(self, entry: base.Entry) -> triage.Move:
+        try:
+            return self._handle(entry)
+        except errors.ParallaxError as problem:
+            return triage.fail(entry, self._seat, problem)
+        except Exception:  # a handler's bug must cost one request, not the worker
+            log.exception("request %s failed", entry.address.request)
+            return triage.fail(entry, self._seat, errors.InternalError("Internal error."))
+
+    def _settle(self, moves: list[triage.Move]) -> None:
+        ops = [move.op for move in moves]
+        outcomes = patience.Patience().call(lambda: self._broker.execute_many(ops))
+        for move, outcome in zip(moves, outcomes, strict=True):
+            for slot in move.to_free(outcome):
+                self._slab.free(slot)
+            if outcome is base.Outcome.RECORD_LOST:
+                self._give_up(move.op)
+
+    def _give_up(self, op: base.Op[base.Outcome]) -> None:
+        """Answer a request whose tensor is lost and which nothing is left to compute from."""
+        if isinstance(op, base.Recompute):
+            lost = errors.InternalError("the request's data was lost")
+            self._settle([triage.fail(op.entry, self._seat, lost)])

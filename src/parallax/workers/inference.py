@@ -1,0 +1,180 @@
+"""The inference loop of one device: fetch tensors, let the policy form batches, run them, hand off.
+
+Deciding is the batcher's (``policy.batching``), computing the session's (``engine``); this file
+keeps them fed. Fetching and running overlap: while the device computes, the next batch grows.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from parallax.broker import base
+from parallax.contract import errors, messages
+from parallax.policy import batching
+from parallax.workers import batch_run, patience, triage
+
+log = logging.getLogger(__name__)
+
+READ_BLOCK_MS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much an inference loop does at a time."""
+
+    runs: int
+    """Runs in flight at a time."""
+    eager: bool
+    """Whether a free run starts at once with what is there (CPU), or only when the device idles."""
+
+
+class InferenceLoop:
+    """Runs until ``stop`` is set, then finishes what it holds."""
+
+    def __init__(self, bench: batch_run.Bench, pace: Pace) -> None:
+        self._bench = bench
+        self._pace = pace
+        self._batcher: batching.Batcher[batch_run.Work] = batching.Batcher(self._limits)
+        self._runner = batch_run.BatchRunner(bench, pace.runs)
+        self._group = asyncio.TaskGroup()
+        self._running: set[asyncio.Task[None]] = set()
+        self._in_hand = 0
+        self._changed = asyncio.Event()
+        largest = max((s.max_batch for s in bench.sessions.values()), default=1)
+        self._capacity = (pace.runs + 1) * largest
+        self._streams = tuple(bench.keys.infer(model) for model in bench.sessions)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop.
+
+        Raises:
+            BrokerUnavailableError: the broker stayed away for longer than a worker waits.
+        """
+        await self._give_back("an earlier process of this slot died", self._bench.board.read())
+        self._bench.board.clear()
+        try:
+            async with self._group as group:
+                group.create_task(self._fetch(stop), name="fetch")
+                group.create_task(self._dispatch(stop), name="dispatch")
+        finally:
+            self._runner.close()
+
+    def _limits(self, key: Hashable) -> batching.Limits:
+        model, _ = batch_run.parts(key)
+        session = self._bench.sessions[model]
+        return batching.Limits(session.max_batch, session.model.batch.max_delay_ms / 1000.0)
+
+    async def _fetch(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            room = self._capacity - len(self._batcher) - self._in_hand
+            if room < 1:
+                await self._wait_for_change(None)
+                continue
+            count = max(1, room // len(self._streams))
+            read = base.Read(self._streams, self._bench.seat.holder, count, READ_BLOCK_MS)
+            try:
+                entries = await self._bench.broker.execute(read)
+            except errors.BrokerUnavailableError:
+                # What the read took may be lost on the way: give it back, once our hands are empty.
+                await self._until_idle()
+                await self._give_back("the broker was away", frozenset())
+                continue
+            await self._take_in(entries)
+        self._changed.set()
+
+    async def _take_in(self, entries: list[base.Entry]) -> None:
+        now = time.monotonic()
+        disposed: list[triage.Move] = []
+        for entry in entries:
+            accepted = triage.triage(entry, messages.InferWork, self._bench.seat, now)
+            if isinstance(accepted, triage.Move):
+                disposed.append(accepted)
+            elif not self._serves(accepted.work):
+                # The model was replaced or dropped while the tensor was on its way.
+                disposed.append(triage.Move(base.Recompute(entry, self._bench.seat.holder)))
+            else:
+                key = batch_run.key(accepted.work)
+                self._batcher.add(
+                    batching.Waiting(key, now, accepted.until, entry.losses > 0, accepted)
+                )
+        self._changed.set()
+        await self._runner.settle(disposed)
+
+    def _serves(self, work: messages.InferWork) -> bool:
+        session = self._bench.sessions.get(work.model)
+        return session is not None and session.model.version == work.version
+
+    async def _give_back(self, cause: str, guilty: frozenset[str]) -> None:
+        """Return to the streams what is pending under our name; called only with empty hands."""
+        seat = self._bench.seat
+        for stream in self._streams:
+            release = base.Release(stream, seat.holder, guilty, seat.max_losses, cause)
+            while (await self._patiently(release)).total:
+                pass
+
+    async def _patiently(self, op: base.Op[patience.T]) -> patience.T:
+        return await patience.Patience().acall(lambda: self._bench.broker.execute(op))
+
+    async def _until_idle(self) -> None:
+        while self._in_hand or len(self._batcher):
+            await self._wait_for_change(None)
+
+    async def _dispatch(self, stop: asyncio.Event) -> None:
+        while True:
+            now = time.monotonic()
+            late = self._batcher.expired(now)
+            if late:
+                problem = errors.DeadlineExceededError("the request's deadline passed in the queue")
+                await self._runner.fail([waiting.item for waiting in late], problem)
+            if self._start_batch(now, draining=stop.is_set()):
+                continue
+            if stop.is_set() and not self._in_hand and not len(self._batcher):
+                return
+            await self._wait_for_change(self._pause(now))
+
+    def _start_batch(self, now: float, *, draining: bool) -> bool:
+        if len(self._running) >= self._pace.runs:
+            return False
+        idle = self._pace.eager or not self._running
+        batch = self._batcher.next(now, idle=idle, draining=draining)
+        if batch is None:
+            return False
+        self._in_hand += len(batch.items)
+        task = self._group.create_task(self._run(batch), name=f"run {batch.key}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return True
+
+    async def _run(self, batch: batching.Batch[batch_run.Work]) -> None:
+        result = await self._runner.run(batch)
+        now = time.monotonic()
+        if result.ran:
+            self._batcher.learn(batch.key, result.ran, result.seconds)
+        if result.memory_cap is not None:
+            log.warning(
+                "out of device memory: batches of %s capped at %d", batch.key, result.memory_cap
+            )
+            self._batcher.lower_cap(batch.key, result.memory_cap, now)
+        # The device is free from here on; handing off goes on beside the next run.
+        self._running.discard(asyncio.current_task())
+        self._changed.set()
+        await self._runner.settle(result.moves)
+        self._in_hand -= len(batch.items)
+        self._changed.set()
+
+    def _pause(self, now: float) -> float | None:
+        """Return the seconds after which a held-back batch is due, or None to wait for a change."""
+        due = self._batcher.due(now)
+        if due is None or len(self._running) >= self._pace.runs:
+            return None
+        return max(0.0005, due - now)
+
+    async def _wait_for_change(self, patience: float | None) -> None:
+        try:
+            async with asyncio.timeout(patience):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+        self._changed.clear()

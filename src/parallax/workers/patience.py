@@ -1,0 +1,54 @@
+"""How long a worker puts up with a broker that is away.
+
+Every operation that moves an entry may be tried again safely: the ownership check makes a second
+execution a no-op. A worker that has waited too long exits; its supervisor starts another, which
+finds the pending entries given back.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from parallax.contract import errors
+
+T = TypeVar("T")
+
+
+class Patience:
+    """Retries what the broker could not do, with growing pauses, for up to ``limit`` seconds."""
+
+    FIRST_PAUSE = 0.02
+    LONGEST_PAUSE = 0.5
+
+    def __init__(self, limit: float = 15.0) -> None:
+        self._until = time.monotonic() + limit
+        self._pause = self.FIRST_PAUSE
+
+    def call(self, attempt: Callable[[], T]) -> T:
+        """Return what ``attempt`` returns, blocking between the tries."""
+        while True:
+            try:
+                return attempt()
+            except errors.BrokerUnavailableError:
+                pause = self._next_pause()
+                if pause is None:
+                    raise
+                time.sleep(pause)
+
+    async def acall(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return what ``attempt`` returns, awaiting between the tries."""
+        while True:
+            try:
+                return await attempt()
+            except errors.BrokerUnavailableError:
+                pause = self._next_pause()
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+
+    def _next_pause(self) -> float | None:
+        if time.monotonic() >= self._until:
+            return None
+        pause, self._pause = self._pause, min(self._pause * 2, self.LONGEST_PAUSE)
+        return pause

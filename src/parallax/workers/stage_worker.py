@@ -1,0 +1,71 @@
+"""The process of a pre or post slot: one long call in a single-process executor.
+
+Wiring only. It must not import onnxruntime or the web stack: there are two of these for every core.
+"""
+
+import os
+import socket
+import threading
+
+from parallax.aio import lifeline as lifelines
+from parallax.aio import signals
+from parallax.broker import client
+from parallax.contract import lifeline, topology
+from parallax.observe import logs
+from parallax.slab import slab as slabs
+from parallax.workers import consumer, post, pre, seating
+from parallax.workers.config import WorkerConfig
+
+_attached: list[lifelines.Lifeline] = []
+
+
+def attach(end: socket.socket) -> None:
+    """Initializer of the executor's process: say hello, and keep the lifeline for ``run``."""
+    signals.leave_to_supervisor()
+    line = lifelines.Lifeline(end)
+    line.say(lifeline.Hello(os.getpid()))
+    _attached.append(line)
+
+
+def run(config: WorkerConfig) -> None:
+    """Consume until told to stop, in the executor's process.
+
+    Raises:
+        BrokerUnavailableError: the broker stayed away for longer than a worker waits.
+    """
+    logs.configure(f"{config.stage}:{config.slot}", config.log_level)
+    stop = threading.Event()
+    line = _attached.pop()
+    line.listen(lambda message: stop.set() if isinstance(message, lifeline.Stop) else None)
+    slab = slabs.Slab(config.slab_path, config.slab_layout)
+    broker = client.connect_blocking(config.broker_url, config.keys)
+    seat = seating.seat(config)
+    (stream,) = seating.streams(config)
+    worker = consumer.Consumer(
+        broker,
+        consumer.Source(stream, topology.PREFETCH[config.stage]),
+        seat,
+        _handler(config, slab),
+        slab,
+        slab.board(config.board_row),
+    )
+    keeper = seating.lease_keeper(config)
+    keeper.start()
+    line.say(lifeline.Ready())
+    try:
+        worker.run(stop)
+    finally:
+        keeper.stop()
+        broker.close()
+
+
+def _handler(config: WorkerConfig, slab: slabs.Slab) -> consumer.Handler:
+    seat = seating.seat(config)
+    models = {model.id: model for model in config.models}
+    if config.stage is topology.Stage.POST:
+        return post.PostHandler(seat, models, slab)
+    if config.arena is None:
+        raise ValueError("a pre worker needs an arena")
+    arena = slab.arena(config.arena)
+    arena.reclaim_unfinished()
+    return pre.PreHandler(seat, config.keys, models, arena, slab, config.max_pixels)
