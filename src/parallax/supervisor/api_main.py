@@ -1,0 +1,128 @@
+"""The process of an api slot. Wiring only."""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import time
+from dataclasses import dataclass
+
+import uvloop
+
+from parallax import version
+from parallax.aio import lifeline as lifelines
+from parallax.aio import signals, tasks
+from parallax.broker import client, keys
+from parallax.contract import errors, lifeline, spec
+from parallax.gateway import app, context, dispatch, mailbox, serve
+from parallax.observe import logs
+from parallax.settings import concerns
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """What an api process is told at its start."""
+
+    slot: int
+    settings: concerns.Settings
+    keys: keys.Keys
+    broker_url: str
+    models: tuple[spec.ModelSpec, ...]
+    uuid: str
+
+
+def main(end: socket.socket, config: ApiConfig, sockets: list[socket.socket]) -> None:
+    """Serve HTTP on the supervisor's sockets until told to drain, then to stop."""
+    signals.leave_to_supervisor()
+    logs.configure(f"api:{config.slot}", config.settings.log.log_level)
+    line = lifelines.Lifeline(end)
+    line.say(lifeline.Hello(os.getpid()))
+    uvloop.run(_Api(line, config).run([each.detach() for each in sockets]))
+
+
+class _Api:
+    """One incarnation of an api process."""
+
+    def __init__(self, line: lifelines.Lifeline, config: ApiConfig) -> None:
+        self._line = line
+        self._config = config
+        self._draining = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._board = context.HealthBoard()
+
+    async def run(self, descriptors: list[int]) -> None:
+        """Serve until drained and stopped."""
+        self._listen()
+        config, settings = self._config, self._config.settings
+        broker = client.connect_async(config.broker_url, config.keys)
+        # Of this incarnation: a successor must not get the answers to its predecessor's clients.
+        identity = f"{config.keys.node}:{config.slot}:{secrets.token_hex(4)}"
+        api = context.ApiContext(
+            settings=settings,
+            node=config.keys.node,
+            api=identity,
+            broker=broker,
+            dispatcher=dispatch.Dispatcher(
+                broker, config.keys.node, identity, settings.limits, time.monotonic
+            ),
+            models=context.Models(config.models),
+            board=self._board,
+            version=version.VERSION,
+            uuid=config.uuid,
+        )
+        await self._serve(api, descriptors)
+        await broker.aclose()
+
+    async def _serve(self, api: context.ApiContext, descriptors: list[int]) -> None:
+        box = mailbox.Mailbox(
+            api.broker, api.api, api.dispatcher.pending, api.dispatcher.outbox, api.clock
+        )
+        crew = tasks.Crew()
+        box.start(crew)
+        api.dispatcher.start(crew)
+        crew.background(self._announce(box), "announce")
+        crew.background(self._http(api, descriptors), "http")
+        try:
+            await crew.until(self._stopping)
+        finally:
+            await crew.close()
+            await box.close()
+
+    async def _http(self, api: context.ApiContext, descriptors: list[int]) -> None:
+        patience = api.settings.limits.drain_timeout
+        too_late = errors.NotReadyError("The server stopped before the request was answered.")
+        await serve.serve(
+            app.build(api),
+            descriptors,
+            self._draining,
+            patience,
+            lambda: api.dispatcher.abort(too_late),
+        )
+        self._line.say(lifeline.Drained())
+
+    async def _announce(self, box: mailbox.Mailbox) -> None:
+        await box.opened.wait()
+        self._line.say(lifeline.Ready())
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def hear(message: lifeline.ToChild) -> None:
+            loop.call_soon_threadsafe(self._hear, message)
+
+        self._line.listen(hear)
+
+    def _hear(self, message: lifeline.ToChild) -> None:
+        match message:
+            case lifeline.Health():
+                self._board.update(message)
+            case lifeline.Drain():
+                self._board.drain()
+                self._draining.set()
+            case lifeline.Stop():
+                # A stop without a drain: whoever kills an api process alone still gets its answers.
+                self._draining.set()
+                self._stopping.set()

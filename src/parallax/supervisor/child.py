@@ -1,0 +1,182 @@
+"""How a child process starts, speaks, and is seen to end. The only place that knows.
+
+Two kinds share one face. Stage workers run as one long call in a single-process
+``ProcessPoolExecutor`` each: a killed process breaks its whole executor and fails what else is in
+it (measured), so no two slots may share one. Api processes and inference loops are plain processes.
+All come from the fork server, which has imported the heavy modules once.
+"""
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import signal
+import socket
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
+from typing import Any, Protocol
+
+import msgspec
+
+from parallax.aio import lifeline as lifelines
+from parallax.contract import lifeline
+
+_decoder = msgspec.msgpack.Decoder(lifeline.FromChild)
+_encoder = msgspec.msgpack.Encoder()
+
+_context = multiprocessing.get_context("forkserver")
+
+
+class Line:
+    """The supervisor's end of a lifeline; hands on what the child says until the child is gone."""
+
+    def __init__(self, hear: Callable[[lifeline.FromChild], None]) -> None:
+        self._hear = hear
+        # Message boundaries make a send all or nothing, so a child that does not read cannot block
+        # us.
+        self._end, self.child_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._end.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._end, self._read)
+
+    def say(self, message: lifeline.ToChild) -> None:
+        """Tell the child something. A child that does not listen misses it; deadlines cover
+        that."""
+        with contextlib.suppress(OSError):
+            self._end.send(_encoder.encode(message))
+
+    def close(self) -> None:
+        """Stop listening; the child, if it still lives, sees end-of-file and exits."""
+        if self._end.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._end)
+            self._end.close()
+
+    def _read(self) -> None:
+        try:
+            data = self._end.recv(lifelines.MESSAGE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._hear(_decoder.decode(data))
+        else:
+            asyncio.get_running_loop().remove_reader(self._end)
+
+
+class Child(Protocol):
+    """A started process."""
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        ...
+
+    @property
+    def line(self) -> Line:
+        """Its lifeline."""
+        ...
+
+    async def ended(self) -> str:
+        """Wait until the process is gone and reaped; say how it ended."""
+        ...
+
+
+Launcher = Callable[[Callable[[lifeline.FromChild], None]], Child]
+"""Starts a child that is heard by the given function."""
+
+
+class ProcessChild:
+    """A process of its own: ``target(child_end, *args)``."""
+
+    def __init__(
+        self,
+        hear: Callable[[lifeline.FromChild], None],
+        target: Callable[..., None],
+        args: tuple[Any, ...],
+    ) -> None:
+        self.line = Line(hear)
+        with self.line.child_end as child_end:
+            self._process = _context.Process(target=target, args=(child_end, *args), daemon=True)
+            self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid or 0
+
+    async def ended(self) -> str:
+        """Wait for the exit; return the signal or status."""
+        loop = asyncio.get_running_loop()
+        gone = asyncio.Event()
+        loop.add_reader(self._process.sentinel, gone.set)
+        try:
+            await gone.wait()
+        finally:
+            loop.remove_reader(self._process.sentinel)
+        self._process.join()
+        status = self._process.exitcode or 0
+        self._process.close()
+        self.line.close()
+        return (
+            f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        )
+
+
+class ExecutorChild:
+    """The one process of a single-process executor: ``attach(child_end)``, then ``run(*args)``."""
+
+    def __init__(
+        self,
+        hear: Callable[[lifeline.FromChild], None],
+        attach: Callable[[socket.socket], None],
+        run: Callable[..., None],
+        args: tuple[Any, ...],
+    ) -> None:
+        self.line = Line(hear)
+        before = {process.pid for process in multiprocessing.active_children()}
+        with self.line.child_end as child_end:
+            self._executor = ProcessPoolExecutor(
+                1, mp_context=_context, initializer=attach, initargs=(child_end,)
+            )
+            self._call = self._executor.submit(run, *args)
+        started = [p.pid for p in multiprocessing.active_children() if p.pid not in before]
+        self._pid = next((pid for pid in started if pid), 0)
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._pid
+
+    async def ended(self) -> str:
+        """Wait for the call to return or the process to die."""
+        try:
+            await asyncio.wrap_future(self._call)
+            how = "finished"
+        except BrokenProcessPool:
+            how = "died"
+        except Exception as problem:  # noqa: BLE001 - whatever the worker raised ended it
+            how = f"{type(problem).__name__}: {problem}"
+        await asyncio.to_thread(self._executor.shutdown, wait=True)
+        self.line.close()
+        return how
+
+
+def kill(pid: int) -> None:
+    """Kill a child that does not end by itself."""
+    with contextlib.suppress(ProcessLookupError):
+        if pid > 0:
+            os.kill(pid, signal.SIGKILL)
+
+
+def start_fork_server(preload: list[str]) -> None:
+    """Start the fork server with these modules imported, so that children share their memory."""
+    multiprocessing.set_forkserver_preload(preload)
+    # The fork server inherits what is ignored: a SIGTERM to the whole group must not end it before
+    # us.
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGTERM, before)

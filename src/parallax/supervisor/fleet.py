@@ -1,0 +1,213 @@
+"""All processes of a node: made from the plan, started together, stopped in order.
+
+stop:  api processes drain (stop accepting, answer what is in flight) -> pre -> infer -> post -> api
+"""
+
+import asyncio
+import logging
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from parallax.aio import tasks
+from parallax.broker import base, keys
+from parallax.contract import errors, lifeline, spec, topology
+from parallax.contract.topology import Role, Stage
+from parallax.settings import concerns
+from parallax.slab import slab as slabs
+from parallax.supervisor import api_main, keeper, plan
+from parallax.supervisor import child as children
+from parallax.workers import inference_worker, reclaimer, seating, stage_worker
+from parallax.workers.config import WorkerConfig
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT = {Role.API: 60.0, Role.PRE: 60.0, Role.POST: 60.0, Role.INFER: 600.0}
+"""Seconds from launch to ready; an inference loop loads and warms all models in that time."""
+
+WATCH_EVERY = 0.5
+"""Seconds between two looks at the boards for workers that are stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What the processes of a node share."""
+
+    settings: concerns.Settings
+    keys: keys.Keys
+    broker_url: str
+    broker: base.AsyncBroker
+    models: tuple[spec.ModelSpec, ...]
+    plan: plan.Plan
+    slab: slabs.Slab
+    slab_path: str
+    sockets: list[socket.socket]
+
+
+class Fleet:
+    """The slots of a node and the tasks that keep them."""
+
+    def __init__(self, node: Node, changed: Callable[[], None]) -> None:
+        self._node = node
+        self._changed = changed
+        self._boards: dict[str, slabs.Board] = {}
+        self.keepers: dict[Role, list[keeper.Keeper]] = {
+            Role.PRE: [self._stage(Stage.PRE, slot) for slot in range(node.plan.cpu_workers)],
+            Role.POST: [self._stage(Stage.POST, slot) for slot in range(node.plan.cpu_workers)],
+            Role.INFER: [self._infer(slot) for slot in range(len(node.plan.devices))],
+            Role.API: self._apis(node.settings.http.api_workers),
+        }
+
+    @property
+    def all(self) -> list[keeper.Keeper]:
+        """Every slot."""
+        return [each for group in self.keepers.values() for each in group]
+
+    def start(self, crew: tasks.Crew) -> None:
+        """Start all slots, the slowest to become ready first."""
+        for role in (Role.INFER, Role.PRE, Role.POST, Role.API):
+            for each in self.keepers[role]:
+                crew.background(each.run(), f"keep {each.name}")
+
+    def tell_apis(self, message: lifeline.ToChild) -> None:
+        """Tell all api processes something."""
+        for each in self.keepers[Role.API]:
+            each.say(message)
+
+    def failure(self) -> errors.ParallaxError | None:
+        """Return why a child cannot do its work, if one has said so."""
+        return next((each.failure for each in self.all if each.failure), None)
+
+    async def watch(self) -> None:
+        """Kill workers that have been busy with one thing for too long, for ever."""
+        limit = self._node.settings.limits.stuck_timeout
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            now = time.monotonic()
+            for each in self.all:
+                board = self._boards.get(each.name)
+                if board is None or each.state != "ready":
+                    continue
+                busy = board.busy_for(now)
+                if busy > limit:
+                    each.kill(f"stuck for {busy:.0f} s")
+
+    async def drain(self, patience: float) -> None:
+        """Let the api processes answer what is in flight; they stop accepting at once."""
+        for listening in self._node.sockets:
+            listening.close()  # ours; the api processes close theirs when they drain
+        self.tell_apis(lifeline.Drain())
+        waiting = [
+            asyncio.ensure_future(each.drained.wait())
+            for each in self.keepers[Role.API]
+            if each.state == "ready"
+        ]
+        if waiting:
+            _, late = await asyncio.wait(waiting, timeout=patience)
+            for waiter in late:
+                waiter.cancel()
+
+    async def stop(self) -> None:
+        """Stop all processes, each role after the one that feeds it."""
+        for role in (Role.PRE, Role.INFER, Role.POST, Role.API):
+            await asyncio.gather(*(each.stop() for each in self.keepers[role]))
+
+    async def kill(self) -> None:
+        """Kill everything at once."""
+        await asyncio.gather(*(each.stop(patience=0.0) for each in self.all))
+
+    def _apis(self, count: int) -> list[keeper.Keeper]:
+        node = self._node
+        uuid = secrets.token_hex(16)
+
+        def make(slot: int) -> keeper.Keeper:
+            config = api_main.ApiConfig(
+                slot, node.settings, node.keys, node.broker_url, node.models, uuid
+            )
+            return keeper.Keeper(
+                Role.API,
+                slot,
+                lambda hear: children.ProcessChild(hear, api_main.main, (config, node.sockets)),
+                keeper.Hooks(self._changed, _nothing_to_do),
+                START_TIMEOUT[Role.API],
+            )
+
+        return [make(slot) for slot in range(count)]
+
+    def _stage(self, stage: Stage, slot: int) -> keeper.Keeper:
+        places = self._node.plan
+        if stage is Stage.PRE:
+            config = self._config(stage, slot, places.pre(slot), places.pre(slot))
+        else:
+            config = self._config(stage, slot, None, places.post(slot))
+        return self._worker(
+            config,
+            lambda hear: children.ExecutorChild(
+                hear, stage_worker.attach, stage_worker.run, (config,)
+            ),
+        )
+
+    def _infer(self, slot: int) -> keeper.Keeper:
+        place = self._node.plan.infer(slot)
+        config = replace(
+            self._config(Stage.INFER, slot, place, place),
+            device=str(self._node.plan.devices[slot]),
+            runs=self._node.plan.runs,
+        )
+        return self._worker(
+            config, lambda hear: children.ProcessChild(hear, inference_worker.main, (config,))
+        )
+
+    def _worker(self, config: WorkerConfig, launch: children.Launcher) -> keeper.Keeper:
+        role = topology.STAGE_ROLES[config.stage]
+        board = self._node.slab.board(config.board_row)
+        made = keeper.Keeper(
+            role,
+            config.slot,
+            launch,
+            keeper.Hooks(self._changed, lambda: self._bereave(config, board)),
+            START_TIMEOUT[role],
+        )
+        self._boards[made.name] = board
+        return made
+
+    async def _bereave(self, config: WorkerConfig, board: slabs.Board) -> None:
+        """Give back at once what a dead worker held, blaming what it was working on."""
+        holder = seating.seat(config).holder
+        rules = reclaimer.Rules(config.max_losses, f"{holder.consumer} died while working on it")
+        guilty = board.read()
+        try:
+            count = await reclaimer.give_back(
+                self._node.broker, seating.streams(config), holder, guilty, rules
+            )
+        except errors.BrokerUnavailableError as problem:
+            # Its successor does the same as its first act, when the broker is back.
+            log.warning("%s: nothing could be given back yet: %s", holder.consumer, problem)
+            return
+        board.clear()
+        if count:
+            log.warning("%s: %d entries given back", holder.consumer, count)
+
+    def _config(self, stage: Stage, slot: int, arena: int | None, board_row: int) -> WorkerConfig:
+        node, settings = self._node, self._node.settings
+        return WorkerConfig(
+            stage=stage,
+            slot=slot,
+            keys=node.keys,
+            broker_url=node.broker_url,
+            models=node.models,
+            slab_path=node.slab_path,
+            slab_layout=node.plan.slab,
+            arena=arena,
+            board_row=board_row,
+            max_losses=settings.workers.max_losses,
+            lease_ms=int(settings.workers.lease * 1000),
+            max_pixels=int(settings.limits.max_megapixels * 1e6),
+            log_level=settings.log.log_level,
+        )
+
+
+async def _nothing_to_do() -> None:
+    """An api process holds no entries; what was meant for its clients is dropped on its way."""

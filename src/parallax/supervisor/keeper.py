@@ -1,0 +1,144 @@
+"""Keeps one slot alive: starts its process, watches it, and starts it again after it died."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from parallax.contract import errors, lifeline
+from parallax.contract.topology import Role
+from parallax.policy import restarts as policy
+from parallax.supervisor import child as children
+
+log = logging.getLogger(__name__)
+
+STOP_PATIENCE = 10.0
+"""Seconds a child gets to finish what is in hand before it is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a keeper tells its surroundings."""
+
+    changed: Callable[[], None]
+    """Called after each change of state."""
+    died: Callable[[], Awaitable[None]]
+    """Awaited after an unexpected death, before the restart: gives back what the process held."""
+
+
+@dataclass(slots=True)
+class Keeper:
+    """One slot. ``run`` lasts until ``stop`` was called and the process has ended."""
+
+    role: Role
+    slot: int
+    launch: children.Launcher
+    hooks: Hooks
+    start_timeout: float = 60.0
+    state: str = "starting"
+    detail: str = ""
+    restarts: int = 0
+    failure: errors.ParallaxError | None = None
+    """Why the child says that it cannot work; for the start, this is fatal."""
+    drained: asyncio.Event = field(default_factory=asyncio.Event)
+    _backoff: policy.Backoff = field(default_factory=policy.Backoff)
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _gone: asyncio.Event = field(default_factory=asyncio.Event)
+    _child: children.Child | None = None
+    _started: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """``pre:3``."""
+        return f"{self.role.value}:{self.slot}"
+
+    @property
+    def pid(self) -> int:
+        """Process id, 0 while there is no process."""
+        return self._child.pid if self._child else 0
+
+    def info(self, now: float) -> lifeline.ProcessInfo:
+        """Return the slot's row of the process table."""
+        uptime = now - self._started if self._child else 0.0
+        return lifeline.ProcessInfo(
+            self.role.value, self.slot, self.pid, self.state, self.restarts, round(uptime, 3)
+        )
+
+    def say(self, message: lifeline.ToChild) -> None:
+        """Tell the process something, if there is one."""
+        if self._child:
+            self._child.line.say(message)
+
+    def kill(self, reason: str) -> None:
+        """Kill the process; it is then started again like any that died."""
+        if self._child:
+            log.error("%s (pid %d) is killed: %s", self.name, self.pid, reason)
+            children.kill(self.pid)
+
+    async def run(self) -> None:
+        """Keep the slot alive until it is stopped."""
+        while not self._stopping.is_set():
+            how, lived = await self._one_life()
+            if self._stopping.is_set():
+                break
+            await self._after_death(how, lived)
+        self._become("stopped")
+        self._gone.set()
+
+    async def stop(self, patience: float = STOP_PATIENCE) -> None:
+        """Tell the process to finish and exit; kill it after ``patience`` seconds."""
+        self._stopping.set()
+        if self.state != "stopped":
+            self._become("stopping")
+        self.say(lifeline.Stop())
+        try:
+            async with asyncio.timeout(patience):
+                await self._gone.wait()
+        except TimeoutError:
+            self.kill(f"it did not stop within {patience:.0f} s")
+            await self._gone.wait()
+
+    async def _one_life(self) -> tuple[str, float]:
+        self._become("starting")
+        self._started = time.monotonic()
+        self._child = self.launch(self._hear)
+        ending = asyncio.ensure_future(self._child.ended())
+        done, _ = await asyncio.wait({ending}, timeout=self.start_timeout)
+        if not done and self.state == "starting":
+            self.kill(f"it was not ready within {self.start_timeout:.0f} s")
+        how = await ending
+        self._child = None
+        return how, time.monotonic() - self._started
+
+    async def _after_death(self, how: str, lived: float) -> None:
+        self._become("backing-off")
+        self.restarts += 1
+        delay = self._backoff.after(lived)
+        log.error("%s ended: %s; restart %d in %.2f s", self.name, how, self.restarts, delay)
+        await self.hooks.died()
+        try:
+            async with asyncio.timeout(delay):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+    def _hear(self, message: lifeline.FromChild) -> None:
+        match message:
+            case lifeline.Ready():
+                self.detail = message.detail
+                self._become("ready")
+            case lifeline.Failed():
+                self.failure = errors.from_code(message.code, message.message)
+                log.error("%s: %s", self.name, message.message)
+                self.hooks.changed()
+            case lifeline.Drained():
+                self.drained.set()
+            case lifeline.Hello():
+                log.debug("%s runs as pid %d", self.name, message.pid)
+
+    def _become(self, state: str) -> None:
+        if self._stopping.is_set() and state == "ready":
+            return
+        self.state = state
+        self.hooks.changed()

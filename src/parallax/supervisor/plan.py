@@ -1,0 +1,64 @@
+"""From settings and models to the processes of this node and the layout of its shared memory.
+Pure."""
+
+from dataclasses import dataclass
+
+from parallax.contract import spec
+from parallax.engine import device as devices
+from parallax.settings import concerns
+from parallax.slab import layout as layouts
+
+MIN_SLOTS = 8
+"""Tensors a pre worker may have under way at least: two in hand, the rest waiting for the
+device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many processes of each kind, and where in the slab each has its place.
+
+    Arena and board row ``i`` belong to pre worker ``i``; those of the inference loops follow, then
+    the board rows of the post workers (which produce no tensors and so have no arena).
+    """
+
+    cpu_workers: int
+    devices: tuple[devices.Device, ...]
+    runs: int
+    slab: layouts.SlabLayout
+
+    def pre(self, slot: int) -> int:
+        """Return the arena and board row of a pre worker."""
+        return slot
+
+    def infer(self, slot: int) -> int:
+        """Return the arena and board row of an inference loop."""
+        return self.cpu_workers + slot
+
+    def post(self, slot: int) -> int:
+        """Return the board row of a post worker."""
+        return self.cpu_workers + len(self.devices) + slot
+
+
+def make(settings: concerns.Settings, models: tuple[spec.ModelSpec, ...], cpus: int) -> Plan:
+    """Lay the node out; ``cpus`` is the number of CPUs that this process may use."""
+    workers = settings.workers.cpu_workers or cpus
+    chosen = devices.choose(settings.workers.devices)
+    runs = cpus if not any(device.batches for device in chosen) else 2
+    largest_batch = max((_batch(model, chosen) for model in models), default=1)
+    # Two batches per run slot over all pre workers keep the device fed while the next is decoded.
+    needed = -(-2 * runs * largest_batch * len(chosen) // workers)
+    slots = settings.slab.slots or max(MIN_SLOTS, needed)
+    tensor = max((model.input.nbytes for model in models), default=layouts.PAGE)
+    outputs = max((model.output_bytes for model in models), default=0)
+    arenas = [layouts.ArenaLayout(slots, tensor)] * workers
+    arenas += [
+        layouts.ArenaLayout(4 * runs * largest_batch if outputs else 1, max(outputs, layouts.PAGE))
+    ] * len(chosen)
+    rows = 2 * workers + len(chosen)
+    return Plan(workers, chosen, runs, layouts.SlabLayout(tuple(arenas), rows))
+
+
+def _batch(model: spec.ModelSpec, chosen: tuple[devices.Device, ...]) -> int:
+    if model.batch.fixed_size is not None:
+        return model.batch.fixed_size
+    return model.batch.max_size if any(device.batches for device in chosen) else 1

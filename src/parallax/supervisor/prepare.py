@@ -1,0 +1,52 @@
+"""Reads the model packages in a process of its own.
+
+Parsing files that others made takes tens of megabytes and may crash; neither shall happen to the
+supervisor. The process ends when the catalog is known.
+"""
+
+import asyncio
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from parallax.contract import errors
+from parallax.models import catalog
+from parallax.settings import concerns
+
+TIMEOUT = 600.0
+"""Seconds that reading and preparing all models may take."""
+
+
+async def read(settings: concerns.Settings) -> catalog.Catalog:
+    """Return what is served.
+
+    Raises:
+        StartupError: a package cannot be served; the message names each one and why.
+    """
+    context = multiprocessing.get_context("forkserver")
+    executor = ProcessPoolExecutor(1, mp_context=context)
+    try:
+        found = await asyncio.wait_for(
+            asyncio.wrap_future(executor.submit(_prepare, settings)), TIMEOUT
+        )
+    except BrokenProcessPool as problem:
+        raise errors.StartupError(
+            f"reading the models in {', '.join(settings.models.models)} crashed"
+        ) from problem
+    except TimeoutError as problem:
+        raise errors.StartupError(f"reading the models took over {TIMEOUT:.0f} s") from problem
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+    if found.refused:
+        raise errors.StartupError("\n".join(f"{path}: {reason}" for path, reason in found.refused))
+    return found
+
+
+def _prepare(settings: concerns.Settings) -> catalog.Catalog:
+    return catalog.prepare(
+        [Path(directory) for directory in settings.models.models],
+        Path(settings.models.cache_dir or ""),
+        settings.batching.max_batch,
+        settings.batching.max_delay_ms,
+    )

@@ -1,0 +1,154 @@
+"""``parallax serve``: everything from bound sockets to an empty process table.
+
+The supervisor serves nothing itself. It starts things in order, keeps them, tells the api processes
+how the tree fares, and stops things in order:
+
+    start:  sockets -> fork server -> broker -> models -> slab -> infer, pre, post, api
+    stop:   drain -> pre -> infer -> post -> api -> broker -> files
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+
+import uvloop
+
+from parallax.aio import tasks
+from parallax.observe import logs
+from parallax.settings import concerns
+from parallax.supervisor import announce, fleet, ground, health, pid1
+
+log = logging.getLogger(__name__)
+
+HEALTH_EVERY = 1.0
+"""Seconds between two reports to the api processes when nothing changes."""
+
+FORCED = 130
+"""Exit status after a second signal."""
+
+
+def serve(settings: concerns.Settings) -> int:
+    """Serve until a signal; return the exit code.
+
+    Raises:
+        StartupError: the server cannot start here.
+        SettingsError: a setting turns out to be impossible.
+    """
+    logs.configure("supervisor", settings.log.log_level)
+    return pid1.guard(lambda: uvloop.run(_run(settings)))
+
+
+async def _run(settings: concerns.Settings) -> int:
+    return await Supervisor(settings).run()
+
+
+class Signals:
+    """Records SIGTERM and SIGINT; a loop acts on them."""
+
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
+        self.second = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._record)
+
+    def _record(self) -> None:
+        (self.second if self.first.is_set() else self.first).set()
+
+
+class Supervisor:
+    """One run of the server."""
+
+    def __init__(self, settings: concerns.Settings) -> None:
+        self._settings = settings
+        self._say = announce.Announcer()
+        self._signals = Signals()
+        self._changed = asyncio.Event()
+        self._fleet: fleet.Fleet | None = None
+
+    async def run(self) -> int:
+        """Start, keep, stop. Every resource is given back on every way out."""
+        async with contextlib.AsyncExitStack() as stack:
+            crew = tasks.Crew()
+            stack.push_async_callback(crew.close)
+            life = asyncio.ensure_future(self._live(stack, crew))
+            forced = asyncio.ensure_future(self._signals.second.wait())
+            await asyncio.wait({life, forced}, return_when=asyncio.FIRST_COMPLETED)
+            forced.cancel()
+            if life.done():
+                life.result()
+                return 0
+            log.warning("second signal: killing what is left")
+            life.cancel()
+            await asyncio.wait({life}, timeout=1.0)
+            if self._fleet:
+                await self._fleet.kill()
+        return FORCED
+
+    async def _live(self, stack: contextlib.AsyncExitStack, crew: tasks.Crew) -> None:
+        base = await ground.prepare(self._settings, stack, crew, self._say, self._changed)
+        if self._signals.first.is_set():
+            return
+        self._fleet = running = fleet.Fleet(base.node, self._changed.set)
+        running.start(crew)
+        crew.start(self._report(running, base), "report health")
+        crew.start(running.watch(), "watch for stuck workers")
+        try:
+            await self._start(running, crew)
+            if not self._signals.first.is_set():
+                self._say.ready(base.url, base.node.models)
+                await crew.until(self._signals.first)
+        finally:
+            await self._stop(running)
+
+    async def _start(self, running: fleet.Fleet, crew: tasks.Crew) -> None:
+        """Wait until all slots are ready, or a signal comes."""
+        ready = asyncio.ensure_future(self._until_ready(running))
+        signalled = asyncio.ensure_future(self._signals.first.wait())
+        try:
+            await crew.race({ready, signalled})
+            if ready.done():
+                ready.result()
+        finally:
+            ready.cancel()
+            signalled.cancel()
+
+    async def _until_ready(self, running: fleet.Fleet) -> None:
+        waiting = dict(running.keepers)
+        while waiting:
+            failure = running.failure()
+            if failure is not None:
+                raise failure
+            for role, group in list(waiting.items()):
+                if all(each.state == "ready" for each in group):
+                    self._say.group(role, group[0].detail, [each.pid for each in group])
+                    del waiting[role]
+            if waiting:
+                await self._change()
+
+    async def _report(self, running: fleet.Fleet, base: ground.Ground) -> None:
+        while True:
+            now = time.monotonic()
+            broker = base.broker.info(now)
+            rows = [each.info(now) for each in running.all]
+            table = [base.own_row(now), *([broker] if broker else []), *rows]
+            running.tell_apis(health.judge(table, broker_up=base.broker.up, at=now))
+            await self._change()
+
+    async def _change(self) -> None:
+        """Wait for a change of any state, at most for the time between two reports."""
+        changed = self._changed
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEALTH_EVERY):
+                await changed.wait()
+        # One turn of the loop lets every waiter see the event before it is cleared.
+        await asyncio.sleep(0)
+        changed.clear()
+
+    async def _stop(self, running: fleet.Fleet) -> None:
+        self._say.line("stopping", "answering what is in flight; a second signal forces")
+        await running.drain(self._settings.limits.drain_timeout)
+        await running.stop()
+        self._say.line("stopped", f"{len(running.all)} processes")

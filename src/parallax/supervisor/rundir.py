@@ -1,0 +1,50 @@
+"""A private directory for the broker's socket and the metrics files, removed at the end.
+
+Like the slab's file it is locked by its supervisor, so that a later start can tell a forgotten one.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+PREFIX = "parallax-run-"
+
+
+class RunDir:
+    """A fresh directory under the system's temporary directory, readable by this user only."""
+
+    def __init__(self) -> None:
+        root = Path(tempfile.gettempdir())
+        _remove_stale(root)
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def subdirectory(self, name: str) -> Path:
+        """Make a directory in it."""
+        made = self.path / name
+        made.mkdir()
+        return made
+
+    def remove(self) -> None:
+        """Remove it with everything in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+
+def _remove_stale(root: Path) -> None:
+    for path in root.glob(f"{PREFIX}*"):
+        try:
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            continue  # another user's, or gone in the meantime
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+        finally:
+            os.close(lock)

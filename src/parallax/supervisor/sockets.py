@@ -1,0 +1,58 @@
+"""The listening sockets, bound by the supervisor before anything starts and shared by all api
+processes.
+
+A taken port thus fails at once, and the port stays open while an api process is being replaced.
+"""
+
+import errno
+import socket
+
+from parallax.contract import errors
+
+BACKLOG = 1024
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Listen on every address of ``host``.
+
+    Raises:
+        StartupError: the address cannot be resolved or used, or the port is taken.
+    """
+    try:
+        addresses = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except socket.gaierror as problem:
+        raise errors.StartupError(
+            f"--host: {host!r} is not an address: {problem.strerror}"
+        ) from None
+    bound: list[socket.socket] = []
+    for family, _, _, _, address in dict.fromkeys(addresses):
+        try:
+            bound.append(_listen(family, address))
+        except OSError as problem:
+            for each in bound:
+                each.close()
+            raise errors.StartupError(_explain(host, port, problem)) from problem
+    return bound
+
+
+def _listen(family: int, address: object) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind(address)  # type: ignore[arg-type]
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _explain(host: str, port: int, problem: OSError) -> str:
+    if problem.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use by another program; choose another with --port"
+    return f"cannot listen on {host} port {port}: {problem.strerror}"
