@@ -1,0 +1,6 @@
+"""``python -m parallax`` is the same as ``parallax``."""
+
+from parallax.cli import main
+
+if __name__ == "__main__":
+    main.main()

@@ -1,0 +1,119 @@
+"""Tables for people.
+
+The shapes of streams and models belong to the server, so columns come from what it sends; a new
+figure there needs no change here.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rich import box, console, table, text
+
+from parallax.contract import spec
+
+_PIPED_WIDTH = 160
+
+
+def print_status(status: Mapping[str, Any]) -> None:
+    """Print what a server says of itself."""
+    out = _console()
+    out.print(_headline(status))
+    _print_notes(out, [f"{name}: {_cell(value)}" for name, value in _plain_facts(status)])
+    _print_rows(out, "Processes", status["processes"])
+    streams = [{"stream": name, **_row(value)} for name, value in status["streams"].items()]
+    _print_rows(out, "Streams", streams)
+    _print_rows(out, "Models", [_row(model, "id") for model in status["models"]])
+
+
+def print_models(specs: Sequence[spec.ModelSpec], notes: Sequence[str]) -> None:
+    """Print the models as a table, then the remarks on them."""
+    out = _console()
+    _print_rows(out, "Models", [model_row(model) for model in specs])
+    _print_notes(out, notes)
+
+
+def print_check(specs: Sequence[spec.ModelSpec], notes: Sequence[str]) -> None:
+    """Print all that is known of each model, a line per fact."""
+    out = _console()
+    for model in specs:
+        facts = {**model_row(model), "labels": ", ".join(model.labels), "source": model.source}
+        grid = table.Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        for name, value in facts.items():
+            grid.add_row(text.Text(name, style="dim"), text.Text(_cell(value)))
+        out.print(grid)
+    _print_notes(out, notes)
+
+
+def model_row(model: spec.ModelSpec) -> dict[str, Any]:
+    """Return a model as a row."""
+    return {
+        "id": model.id,
+        "task": model.task,
+        "family": model.family,
+        "labels": _labels(model.labels),
+        "input": f"{model.input.width}x{model.input.height} {model.input.resize}",
+        "batch": model.batch.fixed_size or f"up to {model.batch.max_size}",
+        "fused": model.fused,
+    }
+
+
+def _console() -> console.Console:
+    # Into a pipe or a log there is no width to fit; lines that are not folded are easier to grep.
+    return console.Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+
+
+def _print_notes(out: console.Console, notes: Sequence[str]) -> None:
+    for note in notes:
+        out.print(text.Text(note))
+
+
+def _labels(labels: Sequence[str]) -> str:
+    first = ", ".join(labels[:3])
+    return f"{len(labels)}: {first}, ..." if len(labels) > 3 else f"{len(labels)}: {first}"
+
+
+def _headline(status: Mapping[str, Any]) -> text.Text:
+    if status.get("ready", True):
+        return text.Text("ready", style="bold green") if "ready" in status else text.Text("running")
+    reason = status.get("reason")
+    return text.Text(f"not ready: {reason}" if reason else "not ready", style="bold yellow")
+
+
+def _plain_facts(status: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in status.items():
+        if name not in ("ready", "reason") and isinstance(value, str | int | float):
+            yield name, value
+
+
+def _row(value: Any, name: str = "value") -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {name: value}
+
+
+def _print_rows(out: console.Console, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        out.print(text.Text(f"{title}: none"))
+        return
+    grid = table.Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    columns = _columns(rows)
+    for column in columns:
+        numeric = all(isinstance(row.get(column), int | float) for row in rows)
+        grid.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(text.Text(_cell(row.get(column))) for column in columns))
+    out.print(grid)
+
+
+def _columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return every key that occurs, in the order of its first occurrence."""
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return str(value)

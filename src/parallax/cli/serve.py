@@ -1,0 +1,32 @@
+"""``parallax serve``: settings in, exit code out."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parallax.cli import arguments, failures
+from parallax.settings import load, machine, render, resolve, sources
+
+
+@arguments.settings_options()
+@click.command()
+@arguments.config_option
+@click.option("--print-config", is_flag=True, help="Print the settings as TOML and exit.")
+def command(config_path: Path | None, print_config: bool, **given: Any) -> None:
+    """Serve models over HTTP until a signal says to stop.
+
+    Without any model the built-in demo detector is served.
+    """
+    with failures.reported():
+        environ = sources.environment()
+        written = load.read(given, environ, config_path)
+        settings = resolve.resolve(written.settings, machine.inspect(environ))
+        if print_config:
+            click.echo(render.to_toml(written.settings, written.origins, settings), nl=False)
+            return
+        failures.report(written.notes)
+        from parallax.supervisor import run
+
+        sys.exit(run.serve(settings))

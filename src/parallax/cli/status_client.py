@@ -1,0 +1,70 @@
+"""Asks a running server for its status, with the standard library alone."""
+
+import http.client
+import ipaddress
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from parallax.contract import errors
+
+TIMEOUT = 5.0
+"""Seconds for the whole answer; a server that is alive needs milliseconds."""
+
+_PARTS: tuple[tuple[str, type], ...] = (("processes", list), ("streams", dict), ("models", list))
+
+
+def local_url(host: str, port: int) -> str:
+    """Return where a server that listens on this address is reached from this machine."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return f"http://{host}:{port}"
+    if address.is_unspecified:
+        return f"http://127.0.0.1:{port}"
+    return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"
+
+
+def fetch(url: str) -> dict[str, Any]:
+    """Return the server's status; ``processes``, ``streams`` and ``models`` are always there.
+
+    Raises:
+        StartupError: nothing answers there, or not a parallax server.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise errors.SettingsError(f"--url: {url!r} is not a http:// or https:// address")
+    target = url.rstrip("/") + "/status"
+    try:
+        status = json.loads(_get(target))
+    except (OSError, http.client.HTTPException) as problem:
+        reason = getattr(problem, "reason", None) or problem
+        raise errors.StartupError(f"no server answers at {target}: {reason}") from problem
+    except ValueError as problem:
+        raise errors.StartupError(f"{target} answers, but not with a status") from problem
+    return _complete(status, target)
+
+
+def _get(target: str) -> bytes:
+    # Proxies are for the world outside; the status is asked on the machine or its network.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(target, timeout=TIMEOUT) as response:
+            body: bytes = response.read()
+            return body
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            body = refusal.read()
+        if refusal.code == http.client.SERVICE_UNAVAILABLE and body.startswith(b"{"):
+            return body  # not ready, and saying so
+        raise
+
+
+def _complete(status: object, target: str) -> dict[str, Any]:
+    if not isinstance(status, dict):
+        raise errors.StartupError(f"{target} answers, but not with a status")
+    empty: dict[str, Any] = {name: kind() for name, kind in _PARTS}
+    complete = empty | status
+    if not all(isinstance(complete[name], kind) for name, kind in _PARTS):
+        raise errors.StartupError(f"{target} answers, but not with a status")
+    return complete

@@ -1,0 +1,225 @@
+"""The settings, one frozen dataclass per concern.
+
+A field's default is the value on a machine about which nothing is known; values that depend on the
+machine (CPU count, cache directory) are ``None`` here and resolved once, in ``settings.resolve``.
+"""
+
+from dataclasses import dataclass, field
+
+from parallax.settings.options import option
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """Where and how the service listens."""
+
+    host: str = option("127.0.0.1", env=("HOST",), help="Address to listen on.")
+    port: int = option(
+        9001, env=("PORT",), minimum=0, maximum=65535, help="Port to listen on; 0 picks a free one."
+    )
+    api_workers: int = option(
+        1, env=("NUM_WORKERS",), minimum=1, maximum=256, help="Number of api processes."
+    )
+    access_log: bool = option(
+        False, env=("API_LOGGING_ENABLED",), help="Log one line per HTTP request."
+    )
+    metrics: bool = option(True, env=("ENABLE_PROMETHEUS",), help="Serve /metrics.")
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """What one client may ask for, and how long anything may take."""
+
+    max_in_flight: int = option(
+        512,
+        env=("NUM_PARALLEL_TASKS",),
+        minimum=1,
+        maximum=1_000_000,
+        help="Pictures in flight per api process; beyond it requests get 503.",
+    )
+    max_body_mb: float = option(64.0, minimum=0.001, maximum=4096, help="Largest request body, MB.")
+    max_megapixels: float = option(
+        178.0, minimum=0.001, maximum=178.0, help="Largest picture, in megapixels."
+    )
+    max_images: int = option(
+        64, minimum=1, maximum=4096, help="Largest number of pictures in one request."
+    )
+    timeout: float = option(
+        30.0, minimum=0.05, maximum=3600, help="Seconds within which every request is answered."
+    )
+    drain_timeout: float = option(
+        30.0, minimum=0, maximum=3600, help="Seconds that requests in flight get at shutdown."
+    )
+    stuck_timeout: float = option(
+        60.0,
+        minimum=1,
+        maximum=3600,
+        help="Seconds after which a worker busy with one item is killed.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """The processes that compute."""
+
+    cpu_workers: int | None = option(
+        None,
+        env=("NUM_CELERY_WORKERS",),
+        minimum=1,
+        maximum=1024,
+        help="Pre workers, and as many post workers; default: the CPUs this process may use.",
+    )
+    devices: tuple[str, ...] = option(
+        (),
+        repeatable=True,
+        form="device",
+        help="Device to run models on; default: the first CUDA device, else cpu.",
+    )
+    max_losses: int = option(
+        3, minimum=1, maximum=100, help="Workers one request may take down before it is set aside."
+    )
+    lease: float = option(
+        5.0, minimum=0.5, maximum=600, help="Seconds after which an unseen worker is presumed dead."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """How requests are put together for the device."""
+
+    max_batch: int = option(
+        16,
+        env=("MAX_BATCH_SIZE",),
+        minimum=1,
+        maximum=1024,
+        help="Largest batch on an accelerator.",
+    )
+    max_delay_ms: float = option(
+        0.0,
+        minimum=0,
+        maximum=1000,
+        help="Milliseconds an idle device may wait for a fuller batch.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """Redis or Valkey: an embedded one, unless a URL names another."""
+
+    redis_url: str | None = option(
+        None,
+        env=("REDIS_URL",),
+        secret=True,
+        form="redis-url",
+        help="Broker to use instead of the embedded one.",
+    )
+    redis_server: str | None = option(
+        None,
+        help="Binary of the embedded broker; default: the Valkey that is installed with parallax.",
+    )
+    redis_port: int = option(
+        6380,
+        env=("REDIS_PORT",),
+        minimum=0,
+        maximum=65535,
+        help="Loopback TCP port of the embedded broker, for redis-cli; 0: unix socket only.",
+    )
+    redis_memory_mb: int = option(
+        1024, minimum=16, maximum=1_048_576, help="Memory limit of the embedded broker, MB."
+    )
+    durability: str = option(
+        "none",
+        choices=("none", "everysec", "always"),
+        help="What the embedded broker keeps on disk.",
+    )
+    namespace: str = option(
+        "parallax",
+        form="name",
+        help="Prefix of all keys; separates deployments on one broker.",
+    )
+    node: str | None = option(
+        None,
+        form="name",
+        help="Name of this machine among those on one broker; default: the host name.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """What is served."""
+
+    models: tuple[str, ...] = option(
+        (),
+        env=("MODEL_CACHE_DIR",),
+        repeatable=True,
+        form="directory",
+        help="Directory of models; default: ./models if it exists, else the demo detector.",
+    )
+    cache_dir: str | None = option(
+        None, help="Where prepared graphs are kept; default: $XDG_CACHE_HOME/parallax."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SlabSettings:
+    """The shared memory through which tensors travel."""
+
+    shm_dir: str = option(
+        "/dev/shm", form="directory", help="Directory (tmpfs) of the shared-memory file."
+    )
+    slots: int | None = option(
+        None,
+        flag="slab-slots",
+        minimum=2,
+        maximum=65536,
+        help="Tensor slots per pre worker; default: enough for the largest batch.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is written to standard error."""
+
+    log_level: str = option(
+        "info",
+        env=("LOG_LEVEL",),
+        choices=("debug", "info", "warning", "error"),
+        help="Least severity that is logged.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CompatSettings:
+    """Names that deployments of the original server set: checked, with nothing to switch yet."""
+
+    core_models_enabled: bool = option(
+        False, env=("CORE_MODELS_ENABLED",), help="Accepted; core models are not served yet."
+    )
+    workflows_max_concurrent_steps: int = option(
+        1,
+        env=("WORKFLOWS_MAX_CONCURRENT_STEPS",),
+        minimum=1,
+        maximum=1024,
+        help="Accepted; workflows are not served yet.",
+    )
+    workflows_step_execution_mode: str = option(
+        "local",
+        env=("WORKFLOWS_STEP_EXECUTION_MODE",),
+        choices=("local", "remote"),
+        help="Accepted; workflows are not served yet.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything, by concern."""
+
+    http: HttpSettings = field(default_factory=HttpSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    workers: WorkerSettings = field(default_factory=WorkerSettings)
+    batching: BatchSettings = field(default_factory=BatchSettings)
+    broker: BrokerSettings = field(default_factory=BrokerSettings)
+    models: ModelSettings = field(default_factory=ModelSettings)
+    slab: SlabSettings = field(default_factory=SlabSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    compat: CompatSettings = field(default_factory=CompatSettings)

@@ -1,0 +1,143 @@
+"""``parallax status`` against a real HTTP server that answers what a test says."""
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from parallax.cli import status_client
+from tests.cli.conftest import Run
+
+STATUS: dict[str, Any] = {
+    "version": "9.9",
+    "ready": True,
+    "processes": [
+        {"role": "api", "slot": 0, "pid": 41, "state": "ready", "restarts": 2, "uptime_s": 12.34}
+    ],
+    "streams": {"pre": {"queued": 3, "pending": 1}},
+    "models": [{"id": "demo", "task": "object-detection"}],
+}
+
+
+class Server(http.server.HTTPServer):
+    """Answers ``/status`` with what it is told to."""
+
+    code = 200
+    body = json.dumps(STATUS).encode()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        found = self.path == "/status"
+        self.send_response(self.server.code if found else 404)
+        self.end_headers()
+        self.wfile.write(self.server.body if found else b"")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def test_json_is_what_the_server_says(run: Run, server: Server) -> None:
+    result = run("status", "--url", server.url, "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, STATUS)
+
+
+def test_json_always_has_the_three_parts(run: Run, server: Server) -> None:
+    server.body = b'{"version": "1"}'
+    result = run("status", "--url", server.url + "/", "--json")
+    expected = {"processes": [], "streams": {}, "models": [], "version": "1"}
+    assert json.loads(result.stdout) == expected
+
+
+def test_tables_for_people(run: Run, server: Server) -> None:
+    result = run("status", "--url", server.url)
+    assert result.exit_code == 0
+    for text in (
+        "ready\nversion: 9.9\n",
+        "Processes",
+        "uptime_s",
+        "12.3",
+        "Streams",
+        "queued",
+        "Models",
+        "demo",
+    ):
+        assert text in result.stdout
+
+
+def test_port_of_the_settings_is_asked(run: Run, server: Server, environ: dict[str, str]) -> None:
+    environ["PORT"] = str(server.server_port)
+    assert run("status", "--json").exit_code == 0
+
+
+@pytest.mark.parametrize("code", [200, 503])
+def test_not_ready_is_shown_and_no_failure(run: Run, server: Server, code: int) -> None:
+    server.code = code
+    server.body = json.dumps({**STATUS, "ready": False, "reason": "no live pre worker"}).encode()
+    result = run("status", "--url", server.url)
+    assert result.exit_code == 0
+    assert "not ready: no live pre worker" in result.stdout
+
+
+def test_brackets_in_names_are_no_markup(run: Run, server: Server) -> None:
+    server.body = json.dumps({"models": ["[red]m[/red]"]}).encode()
+    assert "[red]m[/red]" in run("status", "--url", server.url).stdout
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [(200, b"hello"), (200, b"[]"), (200, b'{"models": 1}'), (404, b""), (503, b""), (500, b"{}")],
+)
+def test_other_answers_are_a_line_and_1(run: Run, server: Server, code: int, body: bytes) -> None:
+    server.code, server.body = code, body
+    result = run("status", "--url", server.url)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("parallax: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_nobody_there(run: Run, server: Server) -> None:
+    server.shutdown()
+    server.server_close()
+    result = run("status", "--url", server.url)
+    assert result.exit_code == 1
+    assert f"parallax: no server answers at {server.url}/status: " in result.stderr
+
+
+def test_not_an_address(run: Run) -> None:
+    result = run("status", "--url", "file:///etc/passwd")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("parallax: --url: ")
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:1"),
+        ("::", "http://127.0.0.1:1"),
+        ("10.0.0.2", "http://10.0.0.2:1"),
+        ("::1", "http://[::1]:1"),
+        ("localhost", "http://localhost:1"),
+    ],
+)
+def test_local_url(host: str, url: str) -> None:
+    assert status_client.local_url(host, 1) == url
