@@ -12,7 +12,7 @@ from parallax.models import catalog, fuse
 from tests.support import onnx_models
 
 
-def prepare(folder: Path, max_batch: int = 8, max_delay_ms: float = 0.0) -> catalog.Catalog:
+def prepare(folder: Path, max_batch: int = 8, max_delay_ms: float = 0.0) -> spec.Catalog:
     return catalog.prepare([folder / "models"], folder / "cache", max_batch, max_delay_ms)
 
 
@@ -24,7 +24,7 @@ def make(folder: Path, place: str = "m.onnx", toml: str | None = None, **recipe:
     return path
 
 
-def only(found: catalog.Catalog) -> spec.ModelSpec:
+def only(found: spec.Catalog) -> spec.ModelSpec:
     assert found.refused == ()
     (model,) = found.specs
     return model
@@ -46,7 +46,7 @@ def test_a_model_is_served_fused(tmp_path: Path) -> None:
 def test_it_crosses_process_lines(tmp_path: Path) -> None:
     make(tmp_path)
     found = prepare(tmp_path)
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=catalog.Catalog) == found
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=spec.Catalog) == found
 
 
 def test_a_model_that_cannot_be_fused_is_served_plain(tmp_path: Path) -> None:

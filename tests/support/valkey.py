@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,13 @@ import redis
 from parallax.broker import server, server_config
 
 START_TIMEOUT = 10.0
+
+
+@contextlib.contextmanager
+def short_directory() -> Iterator[Path]:
+    """Make a directory whose path is short enough for a unix socket, and remove it."""
+    with tempfile.TemporaryDirectory(prefix="vk", dir="/tmp") as directory:
+        yield Path(directory)
 
 
 @contextlib.contextmanager

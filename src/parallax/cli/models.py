@@ -3,16 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
 
 from parallax.cli import arguments, failures
+from parallax.contract import spec
 from parallax.settings import fields, load, sources
-
-if TYPE_CHECKING:
-    from parallax.models import catalog
 
 _PREPARING = ("models.cache_dir", "batching.max_batch", "batching.max_delay_ms")
 _LISTING = tuple(fields.BY_KEY[key] for key in ("models.models", *_PREPARING))
@@ -70,7 +68,7 @@ def _is_within(source: str | Path, path: Path) -> bool:
     return Path(source).resolve().is_relative_to(path.resolve())
 
 
-def _prepare(given: dict[str, Any], config_path: Path | None) -> "catalog.Catalog":
+def _prepare(given: dict[str, Any], config_path: Path | None) -> spec.Catalog:
     from parallax.models import catalog
 
     settings = load.load(given, sources.environment(), config_path)

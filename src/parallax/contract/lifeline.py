@@ -60,6 +60,10 @@ class Health(Struct, frozen=True, tag=True):
     at: float
     """Monotonic seconds at which ``uptime_s`` was measured."""
     processes: tuple[ProcessInfo, ...]
+    slots: int = 0
+    """Tensor slots of the node's slab."""
+    slots_held: int = 0
+    """Slots that hold a tensor at this moment."""
 
 
 FromChild = Hello | Ready | Failed | Drained

@@ -72,3 +72,13 @@ class ModelSpec(Struct, frozen=True):
     entry."""
     plain: PlainInput | None = None
     """Set exactly when ``fused`` is false."""
+
+
+class Catalog(Struct, frozen=True):
+    """The outcome of looking at all packages."""
+
+    specs: tuple[ModelSpec, ...]
+    refused: tuple[tuple[str, str], ...]
+    """Path and reason of each package that is not served."""
+    notes: tuple[str, ...]
+    """What was assumed or could not be done, for the log; each names its model."""

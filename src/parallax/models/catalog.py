@@ -20,16 +20,6 @@ DEMO_ALIAS = "demo/1"
 _VERSION_DIGITS = 16
 
 
-class Catalog(Struct, frozen=True):
-    """The outcome of looking at all packages."""
-
-    specs: tuple[spec.ModelSpec, ...]
-    refused: tuple[tuple[str, str], ...]
-    """Path and reason of each package that is not served."""
-    notes: tuple[str, ...]
-    """What was assumed or could not be done, for the log; each names its model."""
-
-
 class Limits(Struct, frozen=True):
     """The server's own bounds on batching."""
 
@@ -39,7 +29,7 @@ class Limits(Struct, frozen=True):
 
 def prepare(
     directories: Sequence[Path], cache_dir: Path, max_batch: int, max_delay_ms: float
-) -> Catalog:
+) -> spec.Catalog:
     """Prepare all models for serving.
 
     Args:
@@ -68,7 +58,7 @@ def prepare(
             continue
         specs[model.id] = structs.replace(model, aliases=(*aliases, *model.aliases))
         notes += [f"{model.id}: {remark}" for remark in remarks]
-    return Catalog(tuple(_with_free_aliases(specs, notes)), tuple(refused), tuple(notes))
+    return spec.Catalog(tuple(_with_free_aliases(specs, notes)), tuple(refused), tuple(notes))
 
 
 def _demo_path() -> Path:

@@ -29,3 +29,6 @@ def configure(process: str, level: str) -> None:
     root.setLevel(level.upper())
     # Hypercorn announces each socket and the asyncio of a debug build each slow callback.
     logging.getLogger("hypercorn.error").setLevel("WARNING")
+    # A broken picture is its client's problem and answered as such; Pillow would log it as an
+    # error.
+    logging.getLogger("PIL").setLevel("CRITICAL")

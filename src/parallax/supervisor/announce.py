@@ -9,7 +9,6 @@ from pathlib import Path
 
 from parallax.contract import spec
 from parallax.contract.topology import Role
-from parallax.models import catalog
 
 
 class Announcer:
@@ -24,7 +23,7 @@ class Announcer:
         sys.stderr.write(f"{name:<9} {text}\n")
         sys.stderr.flush()
 
-    def models(self, found: catalog.Catalog) -> None:
+    def models(self, found: spec.Catalog) -> None:
         """Write one line per model."""
         for model in found.specs:
             size = f"{model.input.width}x{model.input.height}"

@@ -10,15 +10,14 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from parallax.contract import errors
-from parallax.models import catalog
+from parallax.contract import errors, spec
 from parallax.settings import concerns
 
 TIMEOUT = 600.0
 """Seconds that reading and preparing all models may take."""
 
 
-async def read(settings: concerns.Settings) -> catalog.Catalog:
+async def read(settings: concerns.Settings) -> spec.Catalog:
     """Return what is served.
 
     Raises:
@@ -43,7 +42,10 @@ async def read(settings: concerns.Settings) -> catalog.Catalog:
     return found
 
 
-def _prepare(settings: concerns.Settings) -> catalog.Catalog:
+def _prepare(settings: concerns.Settings) -> spec.Catalog:
+    # Imported here, in the short-lived process: onnx must be in no process that stays.
+    from parallax.models import catalog  # noqa: PLC0415
+
     return catalog.prepare(
         [Path(directory) for directory in settings.models.models],
         Path(settings.models.cache_dir or ""),

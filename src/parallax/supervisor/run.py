@@ -14,6 +14,7 @@ import signal
 import time
 
 import uvloop
+from msgspec import structs
 
 from parallax.aio import tasks
 from parallax.observe import logs
@@ -134,7 +135,11 @@ class Supervisor:
             broker = base.broker.info(now)
             rows = [each.info(now) for each in running.all]
             table = [base.own_row(now), *([broker] if broker else []), *rows]
-            running.tell_apis(health.judge(table, broker_up=base.broker.up, at=now))
+            told = health.judge(table, broker_up=base.broker.up, at=now)
+            slab = base.node.slab
+            running.tell_apis(
+                structs.replace(told, slots=slab.layout.total_slots, slots_held=len(slab.held()))
+            )
             await self._change()
 
     async def _change(self) -> None:

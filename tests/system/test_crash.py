@@ -1,0 +1,119 @@
+"""Processes are killed under load: every request is answered, once, and nothing is left."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import load, onnx_slow, wait
+from tests.support import server as servers
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[servers.Server]:
+    """A server whose leases are short, so that unseen deaths are noticed soon."""
+    with servers.serve("--cpu-workers", "2", "--lease", "1") as running:
+        yield running
+
+
+@pytest.mark.parametrize("role", ["pre", "post", "infer"])
+def test_killed_worker_costs_no_request(server: servers.Server, sample: bytes, role: str) -> None:
+    with load.Load(server.url, sample) as sending:
+        sending.answers(20)
+        for _ in range(3):
+            pid = server.kill(role)
+            sending.answers(20)
+            server.wait_restarted(role, pid)
+        sending.answers(20)
+    assert sending.ledger.broken == []
+    assert set(sending.ledger.statuses) == {200}
+    assert sending.ledger.answered == sending.ledger.sent
+    counts = {len(answer["predictions"]) for answer in sending.ledger.answers}
+    assert len(counts) == 1, "every answer is the sample's"
+    server.wait_idle()
+
+
+def test_killed_broker_costs_no_request(server: servers.Server, sample: bytes) -> None:
+    with load.Load(server.url, sample) as sending:
+        sending.answers(20)
+        pid = server.kill("broker")
+        server.wait_restarted("broker", pid)
+        sending.answers(40)
+    assert sending.ledger.broken == []
+    assert set(sending.ledger.statuses) <= {200, 503}, "refused while away, never lost"
+    assert sending.ledger.statuses[-1] == 200
+    server.wait_idle()
+
+
+@pytest.mark.parametrize("role", ["pre", "post"])
+def test_stopped_worker_is_overtaken_and_answers_nothing_twice(
+    server: servers.Server, sample: bytes, role: str
+) -> None:
+    with load.Load(server.url, sample) as sending:
+        sending.answers(10)
+        pid = server.kill(role, number=signal.SIGSTOP)
+        try:
+            sending.answers(60)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    assert set(sending.ledger.statuses) == {200}
+    assert sending.ledger.answered == sending.ledger.sent
+    server.wait_idle()
+
+
+def test_killed_api_is_replaced_and_its_port_stays_open(
+    server: servers.Server, sample: bytes
+) -> None:
+    pid = server.kill("api")
+    # The connection waits in the backlog of the supervisor's socket until the successor accepts it.
+    wait.wait_until(
+        lambda: load.detect(server.url, sample).status_code == 200, "the successor answers"
+    )
+    server.wait_restarted("api", pid)
+    server.wait_idle()
+
+
+def test_readiness_is_false_while_a_stage_has_no_worker(server: servers.Server) -> None:
+    pid = server.kill("infer", number=signal.SIGKILL)
+    wait.wait_until(lambda: server.get("/readiness").status_code == 503, "readiness is false", 2.0)
+    server.wait_restarted("infer", pid)
+    assert server.get("/readiness").status_code == 200
+
+
+def test_request_that_kills_every_worker_is_set_aside_alone(tmp_path: Path, sample: bytes) -> None:
+    onnx_slow.write(tmp_path / "slow.onnx", seconds=1.0)
+    with servers.serve("--models", str(tmp_path), "--cpu-workers", "1") as server:
+        with load.Load(server.url, sample, model="slow", clients=1) as sending:
+            for _ in range(3):
+                wait.wait_until(lambda: _running(server), "the request runs")
+                server.wait_restarted("infer", server.kill("infer"))
+            sending.answers(1)
+        poisoned, *_ = sending.ledger.answers
+        assert sending.ledger.statuses[0] == 500
+        assert "workers" in poisoned["message"]
+        assert server.status()["streams"]["dead"]["length"] == 1
+
+
+def _running(server: servers.Server) -> bool:
+    streams = server.status()["streams"]
+    return any(name.startswith("infer:") and s["pending"] for name, s in streams.items())
+
+
+def test_children_of_a_killed_supervisor_exit_and_a_new_start_sweeps() -> None:
+    with servers.starting("--cpu-workers", "2") as server:
+        server.wait_ready()
+        server.process.kill()
+        server.process.wait()
+        wait.wait_until(
+            lambda: not [line for line in server.leftovers() if line.startswith("process")],
+            lambda: f"children exit: {server.leftovers()}",
+            10.0,
+        )
+        left = [path for path in server.leftovers() if "parallax-" in path]
+        assert left, "a killed supervisor cannot tidy up"
+        with servers.serve(env={"TMPDIR": str(server.home / "tmp")}):
+            assert not any(Path(path).exists() for path in left)

@@ -1,0 +1,59 @@
+"""Ending the server: what was accepted is answered, in order, and a second signal forces."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support import load, onnx_slow, wait
+from tests.support import server as servers
+
+pytestmark = pytest.mark.system
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_under_load_answers_all_that_was_accepted(
+    sample: bytes, number: signal.Signals
+) -> None:
+    with servers.serve("--cpu-workers", "2") as server:
+        with load.Load(server.url, sample) as sending:
+            sending.answers(20)
+            server.process.send_signal(number)
+            # Each client ends at its first refused connection.
+        assert server.process.wait(30) == 0
+        assert set(sending.ledger.statuses) == {200}
+        assert all("ConnectError" in each for each in sending.ledger.broken)
+
+
+def test_slow_request_is_answered_during_the_drain(tmp_path: Path, sample: bytes) -> None:
+    onnx_slow.write(tmp_path / "slow.onnx", seconds=2.0)
+    with servers.serve("--models", str(tmp_path), "--cpu-workers", "1") as server:
+        with load.Load(server.url, sample, model="slow", clients=1) as sending:
+            wait.wait_until(lambda: server.status()["in_flight"] == 1, "the request is accepted")
+            server.process.send_signal(signal.SIGTERM)
+            sending.answers(1)
+        assert sending.ledger.statuses[0] == 200
+        assert server.process.wait(30) == 0
+
+
+def test_second_signal_forces(tmp_path: Path, sample: bytes) -> None:
+    onnx_slow.write(tmp_path / "slow.onnx", seconds=4.0)
+    with (
+        servers.serve("--models", str(tmp_path), "--cpu-workers", "1") as server,
+        load.in_background(server.url, sample, "slow"),
+    ):
+        wait.wait_until(lambda: server.status()["in_flight"] == 1, "the request is accepted")
+        server.process.send_signal(signal.SIGTERM)
+        wait.wait_until(lambda: "stopping" in server.log, "the drain begins")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == 130
+
+
+def test_whole_process_group_may_get_the_signal(sample: bytes) -> None:
+    """A service manager signals every process of a service; the order must hold all the same."""
+    with servers.serve("--cpu-workers", "1") as server:
+        pids = [row["pid"] for row in server.status()["processes"] if row["role"] != "broker"]
+        for pid in pids:
+            servers.signal_if_alive(pid, signal.SIGTERM)
+        assert server.process.wait(30) == 0
+        assert "restart" not in server.log
