@@ -28,6 +28,7 @@ class Server:
 
     process: subprocess.Popen[bytes]
     home: Path
+    shm: Path
     log_path: Path
     url: str = ""
     pids: set[int] = field(default_factory=set)
@@ -114,7 +115,7 @@ class Server:
     def leftovers(self) -> list[str]:
         """Name what outlived the server: processes, shared memory, run directories."""
         left = [f"process {pid}: {_command(pid)}" for pid in self.pids if _alive(pid)]
-        left += [str(path) for path in SHM.glob(f"parallax-slab-{self.process.pid}*")]
+        left += [str(path) for path in self.shm.iterdir()]
         left += [str(path) for path in (self.home / "tmp").glob("parallax-run-*")]
         return left
 
@@ -140,12 +141,14 @@ def starting(*options: str, env: dict[str, str] | None = None) -> Iterator[Serve
     # Short, because the path of a unix socket may have 107 characters.
     home = Path(tempfile.mkdtemp(prefix="px", dir="/tmp"))
     (home / "tmp").mkdir()
+    shm = SHM / home.name
+    shm.mkdir()
     log_path = home / "log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "parallax", "serve"),
-                *("--port", "0", "--redis-port", "0"),
+                *("--port", "0", "--redis-port", "0", "--shm-dir", str(shm)),
                 *options,
             ],
             env=environment(home) | (env or {}),
@@ -154,7 +157,7 @@ def starting(*options: str, env: dict[str, str] | None = None) -> Iterator[Serve
             stderr=log,
             stdin=subprocess.DEVNULL,
         )
-    server = Server(process, home, log_path)
+    server = Server(process, home, shm, log_path)
     try:
         yield server
     finally:
@@ -162,6 +165,7 @@ def starting(*options: str, env: dict[str, str] | None = None) -> Iterator[Serve
             process.kill()
             process.wait()
         shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(shm, ignore_errors=True)
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -1,0 +1,96 @@
+"""The metrics of the api processes, and how they are shown.
+
+The supervisor sets ``PROMETHEUS_MULTIPROC_DIR`` before anything is imported, so that one scrape of
+any api process shows them all; without it (tests, embedding) the process shows its own.
+"""
+
+import prometheus_client
+from prometheus_client import multiprocess
+
+from parallax.gateway import pending
+
+_FINE = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_STAGE = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 4, 16)
+
+HTTP_REQUESTS = prometheus_client.Counter(
+    "http_requests_total",
+    "HTTP requests by method, status class and route template.",
+    ("method", "status", "handler"),
+)
+HTTP_DURATION = prometheus_client.Histogram(
+    "http_request_duration_seconds",
+    "Time from the arrival of a request to the end of its answer.",
+    ("handler",),
+    buckets=_FINE,
+)
+OUTCOMES = prometheus_client.Counter(
+    "parallax_requests_total",
+    "Inference requests by outcome: ok, client_gone, or the code of the error.",
+    ("code",),
+)
+STAGE_SECONDS = prometheus_client.Histogram(
+    "parallax_stage_seconds",
+    "Time a picture spent waiting (queue) and in each stage (pre, infer, post).",
+    ("model", "stage"),
+    buckets=_STAGE,
+)
+IN_FLIGHT = prometheus_client.Gauge(
+    "parallax_in_flight", "Pictures in flight.", multiprocess_mode="livesum"
+)
+REPLIES_DROPPED = prometheus_client.Counter(
+    "parallax_replies_dropped_total",
+    "Replies that nobody waited for (unknown) or that could not be read (malformed).",
+    ("reason",),
+)
+RESUBMITTED = prometheus_client.Counter(
+    "parallax_resubmitted_total", "Pictures submitted again after the broker lost them."
+)
+CANCELLED = prometheus_client.Counter(
+    "parallax_cancelled_total", "Pictures taken back because nobody waited for them any more."
+)
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_stages: dict[str, tuple[prometheus_client.Histogram, ...]] = {}
+_handlers: dict[str, prometheus_client.Histogram] = {}
+_requests: dict[tuple[str, int, str], prometheus_client.Counter] = {}
+
+
+def observe_stages(model: str, answer: pending.Answer) -> None:
+    """Record where the time of one answered picture went."""
+    histograms = _stages.get(model)
+    if histograms is None:
+        histograms = tuple(
+            STAGE_SECONDS.labels(model, stage) for stage in ("queue", "pre", "infer", "post")
+        )
+        _stages[model] = histograms
+    timings = answer.timings
+    queue, pre, infer, post = histograms
+    queue.observe(answer.queue_ms / 1000)
+    pre.observe(timings.pre_ms / 1000)
+    infer.observe(timings.infer_ms / 1000)
+    post.observe(timings.post_ms / 1000)
+
+
+def observe_http(method: str, status: int, handler: str, seconds: float) -> None:
+    """Record one HTTP exchange; ``handler`` is a route template, so the labels are bounded."""
+    method = method if method in _METHODS else "other"
+    key = (method, status // 100, handler)
+    counter = _requests.get(key)
+    if counter is None:
+        counter = HTTP_REQUESTS.labels(method, f"{status // 100}xx", handler)
+        _requests[key] = counter
+    counter.inc()
+    histogram = _handlers.get(handler)
+    if histogram is None:
+        histogram = _handlers[handler] = HTTP_DURATION.labels(handler)
+    histogram.observe(seconds)
+
+
+def render() -> bytes:
+    """Return the metrics of all processes as text; reads files, so call it in a thread."""
+    shared = prometheus_client.CollectorRegistry()
+    try:
+        multiprocess.MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+    except ValueError:  # not in multiprocess mode
+        return prometheus_client.generate_latest(prometheus_client.REGISTRY)
+    return prometheus_client.generate_latest(shared)

@@ -1,0 +1,172 @@
+"""What happens around every exchange, one concern each, as plain ASGI wrappers.
+
+Outermost first: ``Stamp``, ``AccessLog``, ``Observe``, ``bodies.BodyGuard``, ``Problems``. The
+mapping of errors is innermost so that all others see the answer that the client sees.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable
+
+from starlette import types
+
+from parallax.contract import errors
+from parallax.gateway import hangup, metrics, problems
+
+log = logging.getLogger(__name__)
+access = logging.getLogger("parallax.access")
+
+REQUEST_ID = "parallax.request_id"
+"""Key in the ASGI scope under which the request id lies."""
+CLIENT_GONE = 499
+"""Stands in metrics and access log for "no answer, because the client hung up"; never sent."""
+UNMATCHED = "none"
+_LONGEST_ID = 128
+
+Clock = Callable[[], float]
+
+
+class Stamp:
+    """Gives every exchange an id (the client's, if it sent a usable one) and says who answered."""
+
+    def __init__(self, app: types.ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
+        """Stamp one exchange."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope[REQUEST_ID] = request_id
+
+        async def stamped(message: types.Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id),
+                    (b"x-inference-engine", b"parallax"),
+                ]
+            await send(message)
+
+        await self._app(scope, receive, stamped)
+
+
+class AccessLog:
+    """Logs one line per exchange. Without the query, which may carry a key."""
+
+    def __init__(self, app: types.ASGIApp, clock: Clock) -> None:
+        self._app = app
+        self._clock = clock
+
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
+        """Log one exchange."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = self._clock()
+        status = CLIENT_GONE
+
+        async def noted(message: types.Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            access.info(
+                "%s %s %d %.1f ms %s",
+                scope["method"],
+                scope["path"],
+                status,
+                (self._clock() - started) * 1000,
+                scope[REQUEST_ID].decode("ascii"),
+            )
+
+
+class Observe:
+    """Counts and times every exchange by route template."""
+
+    def __init__(self, app: types.ASGIApp, clock: Clock) -> None:
+        self._app = app
+        self._clock = clock
+
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
+        """Measure one exchange."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = self._clock()
+        status = CLIENT_GONE
+
+        async def noted(message: types.Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            route = scope.get("route")
+            handler = UNMATCHED if route is None else route.path
+            metrics.observe_http(scope["method"], status, handler, self._clock() - started)
+
+
+class Problems:
+    """Turns what a handler raises into the answer of ``problems``; the unexpected is logged."""
+
+    def __init__(self, app: types.ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
+        """Run one exchange to its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def noted(message: types.Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except hangup.ClientGoneError:
+            return
+        except errors.ParallaxError as named:
+            problem = named
+        except Exception:
+            log.exception("unexpected failure in %s %s", scope["method"], scope["path"])
+            problem = errors.InternalError(problems.INTERNAL_MESSAGE)
+        else:
+            return
+        if started:  # too late for another answer: the server cuts the connection
+            raise problem
+        await respond(send, problem)
+
+
+async def respond(send: types.Send, problem: errors.ParallaxError) -> None:
+    """Send the answer that reports a problem."""
+    content = problems.body(problem)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        *problems.headers(problem),
+    ]
+    await send(
+        {"type": "http.response.start", "status": problems.status(problem), "headers": headers}
+    )
+    await send({"type": "http.response.body", "body": content})
+
+
+def _request_id(scope: types.Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            if 0 < len(value) <= _LONGEST_ID and all(0x21 <= byte <= 0x7E for byte in value):
+                return bytes(value)
+            break
+    return uuid.uuid4().hex.encode()

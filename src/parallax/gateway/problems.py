@@ -1,0 +1,148 @@
+"""What a failure looks like over HTTP: the one table from error code to status, and the bodies.
+
+No other file of parallax knows a status code of an error.
+"""
+
+import math
+from collections.abc import Sequence
+
+import orjson
+from starlette import exceptions, requests, responses
+
+from parallax.contract import errors
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class SlowBodyError(errors.ParallaxError):
+    """The client did not send its request within the request timeout."""
+
+    code = "slow_body"
+
+
+class NotServedError(errors.ParallaxError):
+    """A part of the original server's interface that this server does not offer (yet)."""
+
+    code = "not_served"
+
+
+class UnknownPathError(errors.ParallaxError):
+    """Nothing is served under this path."""
+
+    code = "unknown_path"
+
+
+class InvalidBodyError(errors.InvalidRequestError):
+    """A schema violation, with the kind of it and the offending value for the ``detail`` list."""
+
+    def __init__(
+        self,
+        message: str,
+        location: tuple[str | int, ...] = ("body",),
+        kind: str = "value_error",
+        given: object = None,
+    ) -> None:
+        super().__init__(message, location)
+        self.kind = kind
+        self.given = given
+
+
+STATUS: dict[str, int] = {
+    errors.InternalError.code: 500,
+    errors.BadImageError.code: 400,
+    errors.InvalidRequestError.code: 422,
+    errors.BadModelIdError.code: 400,
+    errors.UnknownModelError.code: 404,
+    errors.WrongTaskError.code: 400,
+    errors.BodyTooLargeError.code: 413,
+    errors.OverloadedError.code: 503,
+    errors.NotReadyError.code: 503,
+    errors.BrokerUnavailableError.code: 503,
+    errors.DeadlineExceededError.code: 504,
+    errors.ModelFailedError.code: 500,
+    errors.PoisonedError.code: 500,
+    errors.TensorLostError.code: 500,
+    errors.MalformedEntryError.code: 500,
+    errors.ModelRefusedError.code: 500,
+    errors.SettingsError.code: 500,
+    errors.StartupError.code: 500,
+    SlowBodyError.code: 408,
+    NotServedError.code: 501,
+    UnknownPathError.code: 404,
+}
+
+INTERNAL_MESSAGE = "Internal error."
+_CLOSING = frozenset({errors.BodyTooLargeError.code, SlowBodyError.code})
+"""After these the rest of the body is unread, so the connection cannot carry another request."""
+_VAGUE = frozenset(
+    {
+        errors.InternalError.code,
+        errors.TensorLostError.code,
+        errors.MalformedEntryError.code,
+        errors.ModelRefusedError.code,
+        errors.SettingsError.code,
+        errors.StartupError.code,
+    }
+)
+"""Codes that should never reach a client: the details are for the log."""
+
+
+def status(problem: errors.ParallaxError) -> int:
+    """Return the status of an answer that reports this problem."""
+    return STATUS.get(problem.code, 500)
+
+
+def body(problem: errors.ParallaxError) -> bytes:
+    """Return the JSON object that reports this problem."""
+    if isinstance(problem, errors.InvalidRequestError):
+        return orjson.dumps({"detail": [_detail(problem)]})
+    message = INTERNAL_MESSAGE if problem.code in _VAGUE else problem.message
+    return orjson.dumps({"message": message})
+
+
+def headers(problem: errors.ParallaxError) -> Headers:
+    """Return the headers beside content type and length."""
+    extra: Headers = []
+    if status(problem) == 503:
+        extra.append((b"retry-after", str(retry_after(problem)).encode()))
+    if problem.code in _CLOSING:
+        extra.append((b"connection", b"close"))
+    return extra
+
+
+def retry_after(problem: errors.ParallaxError) -> int:
+    """Return the whole seconds after which to try again."""
+    wait = problem.retry_after if isinstance(problem, errors.OverloadedError) else 1.0
+    return max(1, math.ceil(wait))
+
+
+def on_http_exception(request: requests.Request, problem: Exception) -> responses.Response:
+    """Answer what the router refuses (unknown path, wrong method) as an object with a message."""
+    if not isinstance(problem, exceptions.HTTPException):
+        raise problem
+    path = request.scope["path"]
+    if problem.status_code == 405:
+        allowed = _sorted_methods((problem.headers or {}).get("Allow", ""))
+        message = f"Method {request.method} is not allowed here; allowed: {', '.join(allowed)}."
+        extra = {"Allow": ", ".join(allowed)}
+    else:
+        message = (
+            f"Nothing is served under {path}." if problem.status_code == 404 else problem.detail
+        )
+        extra = dict(problem.headers or {})
+    content = orjson.dumps({"message": message})
+    return responses.Response(content, problem.status_code, extra, "application/json")
+
+
+def _sorted_methods(allowed: str) -> Sequence[str]:
+    return sorted(method.strip() for method in allowed.split(",") if method.strip())
+
+
+def _detail(problem: errors.InvalidRequestError) -> dict[str, object]:
+    detail: dict[str, object] = {"type": "value_error", "loc": list(problem.location)}
+    detail["msg"] = problem.message
+    if isinstance(problem, InvalidBodyError):
+        detail["type"] = problem.kind
+        if problem.given is not None:
+            detail["input"] = problem.given
+    return detail

@@ -1,0 +1,331 @@
+"""Routes for operators, the registry, the page, and what paths that do not exist answer."""
+
+import asyncio
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from parallax.contract import errors, lifeline
+from parallax.gateway import app, context, metrics, problems, site
+from tests.gateway import support
+
+GETS = ["/", "/info", "/healthz", "/readiness", "/model/registry", "/metrics", "/status"]
+
+
+async def test_info_has_three_strings(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/info")
+
+    assert answer.json() == {"name": "parallax", "version": "1.2.3", "uuid": "the-uuid"}
+
+
+async def test_health_is_liveness_only(rig: support.Rig, client: httpx.AsyncClient) -> None:
+    rig.board.drain()
+
+    assert (await client.get("/healthz")).json() == {"status": "healthy"}
+
+
+@pytest.mark.parametrize(
+    ("health", "reason"),
+    [
+        (None, "starting"),
+        (lifeline.Health(False, "no infer worker", 0.0, ()), "no infer worker"),
+        (lifeline.Health(False, "", 0.0, ()), "not ready"),
+    ],
+)
+async def test_readiness_tells_why_not(
+    rig: support.Rig, client: httpx.AsyncClient, health: lifeline.Health | None, reason: str
+) -> None:
+    rig.board.health = health
+
+    answer = await client.get("/readiness")
+    refused = await client.post("/infer/object_detection", json=support.call())
+
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "not ready", "reason": reason}
+    assert answer.headers["retry-after"] == "1"
+    assert (refused.status_code, reason in refused.json()["message"]) == (503, True)
+
+
+async def test_readiness_when_ready(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/readiness")
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+
+
+async def test_the_registry_has_the_shape_the_sdk_reads(
+    rig: support.Rig, client: httpx.AsyncClient
+) -> None:
+    answer = await client.get("/model/registry?api_key=None")
+
+    memory = ["total_vram_bytes", "gpu_memory_used", "gpu_memory_total", "torch_cuda_allocated"]
+    memory += ["torch_cuda_reserved", "torch_cuda_allocator_cache", "non_torch_gpu_memory"]
+    assert answer.json() == {
+        "models": [
+            {
+                "model_id": "fish",
+                "task_type": "object-detection",
+                "batch_size": None,
+                "input_height": 32,
+                "input_width": 64,
+                "vram_bytes": None,
+                "request_aliases": ["poisson"],
+                "request_paths": ["/infer/object_detection"],
+            }
+        ],
+        **dict.fromkeys(memory),
+    }
+
+
+async def test_the_registry_names_public_models_by_their_id(
+    rig: support.Rig, client: httpx.AsyncClient
+) -> None:
+    rig.models.replace([support.model("yolo11n-640", aliases=())])
+
+    (entry,) = (await client.get("/model/registry")).json()["models"]
+
+    assert entry["model_id"] == "coco/25"
+    assert entry["request_aliases"] == ["yolo11n-640", "yolov11n-640"]
+
+
+async def test_status_tells_what_there_is(rig: support.Rig, client: httpx.AsyncClient) -> None:
+    status = (await client.get("/status")).json()
+
+    uptime = status["processes"][0].pop("uptime_s")
+    assert uptime > 3.0
+    assert status["processes"] == [
+        {"role": "pre", "slot": 0, "pid": 7, "state": "ready", "restarts": 1}
+    ]
+    assert status["models"] == [
+        {
+            "id": "fish",
+            "task": "object-detection",
+            "family": "yolo",
+            "input": [64, 32],
+            "fused": True,
+            "labels": 2,
+            "version": "v1",
+        }
+    ]
+    assert {"pre", "infer:here:fish", "post:here"} <= set(status["streams"])
+    assert set(status["streams"]["pre"]) == {"length", "pending", "consumers"}
+    assert (status["ready"], status["reason"], status["broker"]) == (True, "", "ok")
+    assert (status["version"], status["node"], status["in_flight"]) == ("1.2.3", "here", 0)
+
+
+async def test_status_works_without_a_broker(rig: support.Rig, client: httpx.AsyncClient) -> None:
+    rig.line.cut = True
+    answer = await client.get("/status")
+    rig.line.cut = False
+
+    assert answer.status_code == 200
+    assert (answer.json()["streams"], answer.json()["broker"]) == ({}, "unreachable")
+
+
+async def test_status_before_the_first_report(rig: support.Rig, client: httpx.AsyncClient) -> None:
+    rig.board.health = None
+
+    status = (await client.get("/status")).json()
+
+    assert (status["ready"], status["reason"], status["processes"]) == (False, "starting", [])
+
+
+async def test_metrics_are_text(client: httpx.AsyncClient) -> None:
+    await client.post("/infer/object_detection", json=support.call())
+
+    text = (await client.get("/metrics")).text
+
+    assert 'parallax_stage_seconds_bucket{le="+Inf",model="fish",stage="pre"}' in text
+    assert 'handler="/infer/object_detection",method="POST",status="2xx"' in text
+
+
+def test_one_scrape_shows_all_processes(tmp_path: pathlib.Path) -> None:
+    program = (
+        "from parallax.gateway import metrics\n"
+        "metrics.OUTCOMES.labels('ok').inc()\n"
+        "metrics.IN_FLIGHT.set(2)\n"
+        "print(metrics.render().decode())\n"
+    )
+    environment = {
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    shown = [
+        subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, check=True
+        ).stdout.decode()
+        for _ in range(2)
+    ]
+
+    assert 'parallax_requests_total{code="ok"} 1.0' in shown[0]
+    assert 'parallax_requests_total{code="ok"} 2.0' in shown[1]
+    assert "parallax_in_flight 4.0" in shown[1]
+
+
+async def test_metrics_can_be_off(rig: support.Rig) -> None:
+    settings = dataclasses.replace(
+        rig.settings, http=dataclasses.replace(rig.settings.http, metrics=False)
+    )
+    silent = dataclasses.replace(rig.context, settings=settings)
+    transport = httpx.ASGITransport(app.build(silent))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get("/metrics")
+
+    assert answer.status_code == 404
+    assert answer.json()["message"]
+
+
+async def test_the_access_log_has_no_key(
+    rig: support.Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = dataclasses.replace(
+        rig.settings, http=dataclasses.replace(rig.settings.http, access_log=True)
+    )
+    caplog.set_level("INFO", "parallax.access")
+    transport = httpx.ASGITransport(app.build(dataclasses.replace(rig.context, settings=settings)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        await client.get("/info?api_key=secret", headers={"X-Request-ID": "me"})
+
+    (record,) = [record for record in caplog.records if record.name == "parallax.access"]
+    assert record.getMessage().startswith("GET /info 200 ")
+    assert record.getMessage().endswith(" ms me")
+    assert "secret" not in caplog.text
+
+
+async def test_every_request_is_counted_once(rig: support.Rig, client: httpx.AsyncClient) -> None:
+    before = _outcomes()
+    rig.hand.automatic = lambda taken: (
+        errors.BadImageError("x") if taken.entry.bulk == b"bad" else support.FRAGMENT
+    )
+    calls = [support.call() for _ in range(5)]
+    calls += [support.call(image=support.image(b"bad")) for _ in range(3)]
+    calls += [support.call(model_id="nobody"), support.call(id=None), {}]
+    await asyncio.gather(*(client.post("/infer/object_detection", json=call) for call in calls))
+
+    gained = {code: count - before.get(code, 0) for code, count in _outcomes().items()}
+    assert {code: count for code, count in gained.items() if count} == {
+        "ok": 5,
+        "bad_image": 3,
+        "unknown_model": 1,
+        "invalid_request": 2,
+    }
+
+
+@pytest.mark.parametrize("path", GETS)
+async def test_head_works_where_get_does(client: httpx.AsyncClient, path: str) -> None:
+    head, get = await client.head(path), await client.get(path)
+
+    assert head.status_code == get.status_code == 200
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/info/", "/model/add", "/a/b", "/infer"])
+async def test_an_unknown_path_is_404_json(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+
+    assert answer.status_code == 404
+    assert list(answer.json()) == ["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/infer/object_detection", "POST"),
+        ("POST", "/info", "GET, HEAD"),
+        ("DELETE", "/", "GET, HEAD"),
+        ("PUT", "/model/registry", "GET, HEAD"),
+    ],
+)
+async def test_a_wrong_method_is_405_json(
+    client: httpx.AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    answer = await client.request(method, path)
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == allowed
+    assert list(answer.json()) == ["message"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/clip/embed_image",
+        "/sam2/segment_image",
+        "/doctr/ocr",
+        "/ocr/trocr",
+        "/gaze/gaze_detection",
+        "/workflows/run",
+        "/infer/instance_segmentation",
+        "/infer/lmm/x",
+    ],
+)
+async def test_what_the_original_serves_and_we_do_not_is_501(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    answer = await client.post(path, content=b"{}")
+
+    assert answer.status_code == 501
+    assert list(answer.json()) == ["message"]
+
+
+async def test_the_page_is_self_contained(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"].startswith("default-src 'self'")
+    assert "<!doctype html>" in answer.text.lower()
+    assert 'src="http' not in answer.text
+    assert 'href="http' not in answer.text
+
+
+async def test_the_sample_is_served_if_there_is_one(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "_packaged", lambda package, path: b"\xff\xd8")
+
+    answer = await client.get("/sample.jpg")
+
+    assert (answer.content, answer.headers["content-type"]) == (b"\xff\xd8", "image/jpeg")
+
+
+async def test_no_sample_is_404(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(package: str, path: str) -> bytes:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(site, "_packaged", missing)
+
+    assert (await client.get("/sample.jpg")).status_code == 404
+
+
+def test_every_error_has_a_status() -> None:
+    def family(root: type[errors.ParallaxError]) -> set[type[errors.ParallaxError]]:
+        return {root}.union(*(family(child) for child in root.__subclasses__()))
+
+    ours = (errors.__name__, problems.__name__)
+    codes = {kind.code for kind in family(errors.ParallaxError) if kind.__module__ in ours}
+    assert codes == set(problems.STATUS)
+
+
+def test_models_can_be_replaced() -> None:
+    models = context.Models([support.model("b", aliases=("a",)), support.model("a", aliases=())])
+    assert [model.id for model in models.all()] == ["a", "b"]
+    found = models.get("a")
+    assert found is not None
+    assert found.id == "a"
+
+    models.replace([])
+
+    assert (models.all(), models.get("a")) == ((), None)
+
+
+def _outcomes() -> dict[str, float]:
+    return {
+        sample.labels["code"]: sample.value
+        for metric in metrics.OUTCOMES.collect()
+        for sample in metric.samples
+        if sample.name == "parallax_requests_total"
+    }
