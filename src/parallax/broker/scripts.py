@@ -19,10 +19,11 @@ Only commands of Redis 7.0 are used.
 import hashlib
 from dataclasses import dataclass, field
 
-DEAD_LETTERS = 1000
+DEAD_LETTERS = 256
 """About how many dead letters are kept; the oldest go first."""
-DEAD_BULK = 1 << 20
-"""A dead letter keeps its bulk up to this many bytes."""
+DEAD_BULK = 512 << 10
+"""A dead letter keeps its bulk up to this many bytes: all together at most an eighth of the memory
+that the embedded broker has by default."""
 MOVED_TTL_MS = 600_000
 """How long a requeued record can be found under the id that its api process knows."""
 PAGE = 100

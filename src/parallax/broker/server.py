@@ -91,14 +91,16 @@ class EmbeddedBroker:
             StartupError: it ended, or does not answer in time; carries its own last words.
         """
         self._process = await self._spawn()
+        answers = False
         try:
             async with asyncio.timeout(timeout):
                 await self._feed(self._process)
                 await self._until_ready(self._process)
+                answers = True
         except TimeoutError as problem:
             raise self._failure(f"does not answer within {timeout:g} s") from problem
         finally:
-            if not self._version:
+            if not answers:
                 await self.stop(0.0)
 
     async def wait(self) -> int:
@@ -143,7 +145,8 @@ class EmbeddedBroker:
     async def _feed(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None
         # A server that has ended by now says why in its log.
-        with contextlib.suppress(ConnectionError):
+        # uvloop says RuntimeError where asyncio says ConnectionError.
+        with contextlib.suppress(ConnectionError, RuntimeError):
             process.stdin.write(server_config.text(self._options).encode())
             await process.stdin.drain()
             process.stdin.close()
