@@ -268,6 +268,11 @@ class Exchange:
         """Send a piece of the body."""
         self._inbox.put_nowait({"type": "http.request", "body": body, "more_body": more})
 
+    @property
+    def taken(self) -> bool:
+        """Whether the application has taken all that was sent."""
+        return self._inbox.empty()
+
     def hang_up(self) -> None:
         """Close the connection."""
         self._inbox.put_nowait({"type": "http.disconnect"})

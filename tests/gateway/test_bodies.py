@@ -147,3 +147,25 @@ async def test_watched_returns_and_raises_what_the_work_does() -> None:
 
 def _client_gone() -> float:
     return float(metrics.OUTCOMES.labels("client_gone")._value.get())
+
+
+async def test_all_bodies_together_are_bounded_and_the_room_comes_back() -> None:
+    async with (
+        support.running(max_body_mb=0.001, max_buffered_mb=0.0015) as rig,
+        asyncio.TaskGroup() as group,
+    ):
+        app = rig.app
+        first = support.Exchange(group, app)
+        first.send(b" " * 900, more=True)
+        await support.wait_until(lambda: first.taken, "the first body is held")
+        second = support.Exchange(group, app)
+        second.send(b" " * 900)
+        await second.ended()
+        first.send(b"")
+        await first.ended()
+        third = support.Exchange(group, app)
+        third.send(b" " * 900)
+        await third.ended()
+
+    assert second.status == 503
+    assert first.status == third.status == 422

@@ -206,6 +206,10 @@ async def test_the_content_type_does_not_matter(
         ({"max_detections": 10**30}, "value_error", ["body", "max_detections"]),
         ({"class_filter": "eel"}, "type_error", ["body", "class_filter"]),
         ({"class_filter": ["eel", 3]}, "type_error", ["body", "class_filter", 1]),
+        ({"class_filter": ["e" * 257]}, "value_error", ["body", "class_filter", 0]),
+        ({"class_filter": ["e"] * 1001}, "value_error", ["body", "class_filter"]),
+        ({"model_id": "m" * 257}, "value_error", ["body", "model_id"]),
+        ({"id": "i" * 257}, "value_error", ["body", "id"]),
         ({"class_agnostic_nms": "perhaps"}, "type_error", ["body", "class_agnostic_nms"]),
     ],
 )

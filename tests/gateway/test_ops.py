@@ -38,8 +38,13 @@ async def test_health_is_liveness_only(rig: support.Rig, client: httpx.AsyncClie
     ],
 )
 async def test_readiness_tells_why_not(
-    rig: support.Rig, client: httpx.AsyncClient, health: lifeline.Health | None, reason: str
+    rig: support.Rig,
+    client: httpx.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    health: lifeline.Health | None,
+    reason: str,
 ) -> None:
+    monkeypatch.setattr(context.HealthBoard, "GRACE", -1.0)
     rig.board.health = health
 
     answer = await client.get("/readiness")
@@ -49,6 +54,30 @@ async def test_readiness_tells_why_not(
     assert answer.json() == {"status": "not ready", "reason": reason}
     assert answer.headers["retry-after"] == "1"
     assert (refused.status_code, reason in refused.json()["message"]) == (503, True)
+
+
+async def test_requests_are_taken_in_while_a_stage_is_being_replaced(
+    rig: support.Rig, client: httpx.AsyncClient
+) -> None:
+    rig.board.update(lifeline.Health(False, "no live process: infer", 0.0, ()))
+
+    assert (await client.get("/readiness")).status_code == 503
+    assert (await client.post("/infer/object_detection", json=support.call())).status_code == 200
+
+
+def test_grace_ends_and_begins_again_with_the_next_readiness() -> None:
+    now = [100.0]
+    board = context.HealthBoard(lambda: now[0])
+    broken, ready = lifeline.Health(False, "", 0.0, ()), lifeline.Health(True, "", 0.0, ())
+    board.update(broken)
+    with pytest.raises(errors.NotReadyError):
+        board.check()
+    board.update(ready)
+    board.update(broken)
+    board.check()
+    now[0] += board.GRACE + 0.1
+    with pytest.raises(errors.NotReadyError):
+        board.check()
 
 
 async def test_readiness_when_ready(client: httpx.AsyncClient) -> None:

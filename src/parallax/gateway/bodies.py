@@ -46,26 +46,71 @@ async def read(receive: types.Receive, patience: float) -> bytes:
         ) from None
 
 
-class BodyGuard:
-    """Middleware: limits request bodies, and ends exchanges whose body was not read."""
+class Budget:
+    """The bytes of all request bodies that a process holds, from their arrival to the answer."""
 
-    def __init__(self, app: types.ASGIApp, limit: int) -> None:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+
+    def charge(self, size: int) -> None:
+        """Take bytes into account.
+
+        Raises:
+            OverloadedError: there is no room for them; nothing was charged.
+        """
+        if self._held + size > self._limit:
+            raise errors.OverloadedError("The server holds too many request bodies; try again.")
+        self._held += size
+
+    def refund(self, size: int) -> None:
+        """Take bytes out of account."""
+        self._held -= size
+
+
+class BodyGuard:
+    """Middleware: limits request bodies, one and all together, and ends exchanges whose body was
+    not read."""
+
+    def __init__(self, app: types.ASGIApp, limit: int, total: int) -> None:
         self._app = app
         self._limit = limit
+        self._budget = Budget(max(limit, total))
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """Guard one exchange."""
         if scope["type"] != "http" or _has_no_body(scope):
             await self._app(scope, receive, send)
             return
-        guarded = _Exchange(receive, send, self._limit, _declared_length(scope))
-        await self._app(scope, guarded.receive, guarded.send)
+        guarded = _Exchange(receive, send, self._limit, _declared_length(scope), self._budget)
+        try:
+            await self._app(scope, guarded.receive, guarded.send)
+        finally:
+            self._budget.refund(guarded.charged)
 
 
 class _Exchange:
-    __slots__ = ("_declared", "_ended", "_limit", "_receive", "_received", "_send")
+    __slots__ = (
+        "_budget",
+        "_declared",
+        "_ended",
+        "_limit",
+        "_receive",
+        "_received",
+        "_send",
+        "charged",
+    )
 
-    def __init__(self, receive: types.Receive, send: types.Send, limit: int, declared: int) -> None:
+    def __init__(
+        self,
+        receive: types.Receive,
+        send: types.Send,
+        limit: int,
+        declared: int,
+        budget: Budget,
+    ) -> None:
+        self._budget = budget
+        self.charged = 0
         self._receive = receive
         self._send = send
         self._limit = limit
@@ -77,9 +122,12 @@ class _Exchange:
         if self._declared > self._limit:
             raise self._too_large()
         message = await self._next()
-        self._received += len(message.get("body", b""))
+        size = len(message.get("body", b""))
+        self._received += size
         if self._received > self._limit:
             raise self._too_large()
+        self._budget.charge(size)
+        self.charged += size
         return message
 
     async def send(self, message: types.Message) -> None:

@@ -16,13 +16,21 @@ from parallax.settings import concerns
 class HealthBoard:
     """The last word of the supervisor on whether the pipeline can answer."""
 
-    def __init__(self) -> None:
+    GRACE = 5.0
+    """Seconds for which requests are taken in although a stage has just lost its last worker: it
+    is being replaced, and nothing that waits is lost."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.health: lifeline.Health | None = None
+        self._clock = clock
+        self._ready_at: float | None = None
         self._draining = False
 
     def update(self, health: lifeline.Health) -> None:
         """Take the supervisor's newest report."""
         self.health = health
+        if health.ready:
+            self._ready_at = self._clock()
 
     def drain(self) -> None:
         """Say that the process is stopping. Requests that still come, on connections that were
@@ -40,8 +48,13 @@ class HealthBoard:
         Raises:
             NotReadyError: with the reason.
         """
-        if self._broken:
+        if self._broken and not self._in_grace():
             raise errors.NotReadyError(f"The server is not ready: {self._broken}.")
+
+    def _in_grace(self) -> bool:
+        if self.health is None or self._ready_at is None:
+            return False
+        return self._clock() - self._ready_at <= self.GRACE
 
     @property
     def _broken(self) -> str:

@@ -38,6 +38,12 @@ class LimitSettings:
         help="Pictures in flight per api process; beyond it requests get 503.",
     )
     max_body_mb: float = option(64.0, minimum=0.001, maximum=4096, help="Largest request body, MB.")
+    max_buffered_mb: float = option(
+        1024.0,
+        minimum=0.001,
+        maximum=1_048_576,
+        help="Request bodies an api process holds at a time, MB; beyond it requests get 503.",
+    )
     max_megapixels: float = option(
         178.0, minimum=0.001, maximum=178.0, help="Largest picture, in megapixels."
     )
@@ -51,7 +57,7 @@ class LimitSettings:
         30.0, minimum=0, maximum=3600, help="Seconds that requests in flight get at shutdown."
     )
     stuck_timeout: float = option(
-        60.0,
+        20.0,
         minimum=1,
         maximum=3600,
         help="Seconds after which a worker busy with one item is killed.",

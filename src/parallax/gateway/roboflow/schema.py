@@ -5,6 +5,7 @@ Unknown keys are ignored; integers and numeric strings pass for floats.
 
 import math
 import re
+from typing import Annotated
 
 import msgspec
 
@@ -14,6 +15,11 @@ from parallax.gateway import problems
 DEFAULT_CONFIDENCE = 0.4
 NAMED_CONFIDENCES = frozenset({"best", "default"})
 """Stand for a threshold stored with the model; packages with one are not read yet."""
+
+
+_LONGEST_TEXT = 256
+"""Bound of what is copied per picture and hop, or repeated in answers."""
+_Text = Annotated[str, msgspec.Meta(max_length=_LONGEST_TEXT)]
 
 
 class ImageField(msgspec.Struct, gc=False):
@@ -27,13 +33,13 @@ class DetectionCall(msgspec.Struct, gc=False):
     """The fields that mean something here. Those for telemetry are ignored like unknown ones."""
 
     image: ImageField | list[ImageField]
-    model_id: str | None = None
-    id: str | msgspec.UnsetType = msgspec.UNSET
+    model_id: _Text | None = None
+    id: _Text | msgspec.UnsetType = msgspec.UNSET
     confidence: float | str = DEFAULT_CONFIDENCE
     iou_threshold: float | None = None
     max_detections: int | None = None
     class_agnostic_nms: bool | None = None
-    class_filter: list[str] | None = None
+    class_filter: list[_Text] | None = None
     visualize_predictions: bool | None = None
     disable_preproc_auto_orient: bool | None = None
 
@@ -43,6 +49,7 @@ _PLACE = re.compile(r" - at `\$(.*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _MISSING = re.compile(r"missing required field `(.+?)`")
 _MOST_DETECTIONS = 1_000_000
+_MOST_CLASSES = 1000
 
 
 def parse(body: bytes) -> DetectionCall:
@@ -111,8 +118,16 @@ def params(call: DetectionCall) -> messages.DetectionParams:
         iou_threshold=iou,
         max_detections=most,
         class_agnostic_nms=bool(call.class_agnostic_nms),
-        class_filter=tuple(call.class_filter) if call.class_filter else None,
+        class_filter=_class_filter(call.class_filter),
     )
+
+
+def _class_filter(names: list[str] | None) -> tuple[str, ...] | None:
+    if not names:
+        return None
+    if len(names) > _MOST_CLASSES:
+        raise _out_of_range("class_filter", f"at most {_MOST_CLASSES} names", str(len(names)))
+    return tuple(names)
 
 
 _DEFAULTS = messages.DetectionParams()
@@ -146,4 +161,5 @@ def _violation(message: str) -> problems.InvalidBodyError:
     if missing is not None:
         location.append(missing.group(1))
         return problems.InvalidBodyError("Field required", tuple(location), "missing")
-    return problems.InvalidBodyError(message, tuple(location), "type_error")
+    kind = "value_error" if " of length " in message else "type_error"
+    return problems.InvalidBodyError(message, tuple(location), kind)
