@@ -3,16 +3,14 @@
 Pure: time is an argument, and nothing here knows what an item is made of. The rules, in order:
 
 * An idle device starts at once with what is there; a busy one lets the next batch grow until it is
-  full.
-  ``max_delay`` may hold a small batch back for a moment even when the device idles.
+  full. ``max_delay`` may hold a small batch back for a moment even when the device idles.
 * Between keys (model and input shape) the one whose oldest item has waited longest goes first,
-  weighted
-  by how full its batch would be. Ages grow without bound while the weight does not, so none
-  starves.
+  weighted by how full its batch would be. Ages grow without bound while the weight does not, so
+  none starves.
 * A batch never takes on so many items that its earliest deadline would be missed when fewer would
   do.
-* An item that has already lost an owner runs alone: if it is the one that kills, it takes nobody
-  along.
+* An item that has already lost an owner runs alone, on a device with nothing else in flight: if it
+  is the one that kills, it takes nobody along.
 """
 
 from collections import deque
@@ -156,14 +154,22 @@ class Batcher(Generic[T]):
         """Take out and return the items whose deadline has passed."""
         return self.remove(lambda waiting: waiting.deadline <= now)
 
-    def next(self, now: float, *, idle: bool, draining: bool = False) -> Batch[T] | None:
+    def next(
+        self, now: float, *, idle: bool, draining: bool = False, empty: bool = True
+    ) -> Batch[T] | None:
         """Take the next batch out, or return None while it should still wait.
 
         ``idle`` says that the device has nothing to do; otherwise only a full batch leaves.
+        ``empty`` says that no run at all is in flight: while a suspect waits nothing else starts,
+        and the suspect itself starts only then, so that what it kills is only itself.
         """
-        for lane in sorted(self._waiting_lanes(), key=lambda lane: -self._urgency(lane, now)):
+        lanes = sorted(self._waiting_lanes(), key=lambda lane: -self._urgency(lane, now))
+        for lane in lanes:
+            if lane.queue[0].suspect:
+                return self._take(lane, 1, Reason.SUSPECT) if empty else None
+        for lane in lanes:
             chosen, reason = self._choose(lane, now)
-            if reason in (Reason.FULL, Reason.SUSPECT):
+            if reason is Reason.FULL:
                 return self._take(lane, chosen, reason)
             if draining:
                 return self._take(lane, chosen, Reason.DRAIN)
@@ -171,6 +177,11 @@ class Batcher(Generic[T]):
                 held = lane.limits.max_delay > 0 and reason is Reason.IDLE
                 return self._take(lane, chosen, Reason.DELAY if held else reason)
         return None
+
+    @property
+    def suspect_waits(self) -> bool:
+        """Whether the next batch is one that waits for the device to be empty."""
+        return any(lane.queue[0].suspect for lane in self._waiting_lanes())
 
     def due(self, now: float) -> float | None:
         """Return when an idle device should ask again, or None when nothing waits."""
@@ -199,8 +210,6 @@ class Batcher(Generic[T]):
 
     def _choose(self, lane: _Lane[T], now: float) -> tuple[int, Reason]:
         """Return how many items, from the oldest on, the lane's next batch would take, and why."""
-        if lane.queue[0].suspect:
-            return 1, Reason.SUSPECT
         limit = lane.size_limit(now)
         deadlines: list[float] = []
         for waiting in lane.queue:
