@@ -8,6 +8,7 @@ error at the start and not a SIGBUS in the middle of a request.
 import errno
 import fcntl
 import os
+import tempfile
 from pathlib import Path
 
 from parallax.contract import errors
@@ -21,9 +22,9 @@ class SlabFile:
 
     def __init__(self, directory: str, layout: layouts.SlabLayout) -> None:
         remove_stale(directory)
-        self.path = str(Path(directory) / f"{PREFIX}{os.getpid()}")
         try:
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            # Not named after the process id: containers that share a tmpfs share those as well.
+            self._fd, self.path = tempfile.mkstemp(prefix=PREFIX, dir=directory)
         except OSError as problem:
             raise errors.StartupError(
                 f"cannot create shared memory in {directory}: {problem.strerror}"

@@ -24,11 +24,18 @@ SLOT_HEADER = np.dtype(
 )
 """State of a slot; ``record_*`` name the request it serves, ``since`` is monotonic seconds."""
 
-BOARD_IDS = 128
-BOARD_ROW = np.dtype(
-    [("count", np.uint32), ("since", np.float64), ("ids", np.uint64, (BOARD_IDS, 2))], align=True
-)
-"""What a consumer is working on at this moment: entry ids, and since when (monotonic seconds)."""
+MIN_BOARD_IDS = 16
+
+
+def board_row(ids: int) -> np.dtype[np.void]:
+    """Return the row type of a board: what a consumer is working on at this moment.
+
+    That is the ids of at most ``ids`` entries, and since when it has been busy with the oldest
+    (monotonic seconds).
+    """
+    return np.dtype(
+        [("count", np.uint32), ("since", np.float64), ("ids", np.uint64, (ids, 2))], align=True
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,8 @@ class SlabLayout:
 
     arenas: tuple[ArenaLayout, ...]
     board_rows: int
+    board_ids: int = MIN_BOARD_IDS
+    """Entries a consumer may be working on at a time."""
 
     @property
     def total_slots(self) -> int:
@@ -67,7 +76,7 @@ class SlabLayout:
 
     def data_offset(self, arena: int) -> int:
         """Byte offset of an arena's first slot (for ``len(arenas)``: the end of the file)."""
-        start = self.board_offset + _pages(self.board_rows * BOARD_ROW.itemsize)
+        start = self.board_offset + _pages(self.board_rows * board_row(self.board_ids).itemsize)
         return start + sum(_pages(a.slot_bytes) * a.slots for a in self.arenas[:arena])
 
     def slot_offset(self, arena: int, slot: int) -> int:

@@ -6,6 +6,7 @@ the entry's trip through the broker orders the writes. A generation counter, rai
 allocation, tells a late reader that the slot it refers to has moved on.
 """
 
+import math
 import mmap
 import time
 from dataclasses import dataclass
@@ -47,37 +48,57 @@ class Slab:
         self._headers = self._bytes[: layout.total_slots * layouts.SLOT_HEADER.itemsize].view(
             layouts.SLOT_HEADER
         )
-        board_end = layout.board_offset + layout.board_rows * layouts.BOARD_ROW.itemsize
-        self._board = self._bytes[layout.board_offset : board_end].view(layouts.BOARD_ROW)
+        row = layouts.board_row(layout.board_ids)
+        board_end = layout.board_offset + layout.board_rows * row.itemsize
+        self._board = self._bytes[layout.board_offset : board_end].view(row)
 
     def array(self, ref: messages.ArrayRef) -> NDArray[np.generic]:
         """Return a view of the array in a slot; it is valid until the slot is freed.
 
         Raises:
             TensorLostError: the slot has another generation, or is not READY.
-            MalformedEntryError: the reference points outside the slab.
+            MalformedEntryError: the reference points outside the slab or describes no array.
         """
         slot = ref.slot
-        if slot is None or not self._exists(slot):
-            raise errors.MalformedEntryError("entry refers to a slot outside the slab")
+        if slot is None:
+            raise errors.MalformedEntryError("entry refers to no slot")
         self.check(slot)
-        dtype = np.dtype(ref.dtype)
-        nbytes = int(np.prod(ref.shape, dtype=np.int64)) * dtype.itemsize
-        if not 0 <= nbytes <= self.layout.arenas[slot.arena].slot_bytes:
-            raise errors.MalformedEntryError("entry refers to more bytes than a slot has")
-        return self._data(slot.arena, slot.slot, nbytes).view(dtype).reshape(ref.shape)
+        try:
+            dtype = np.dtype(ref.dtype)
+            nbytes = math.prod(ref.shape) * dtype.itemsize
+            if not 0 <= nbytes <= self.layout.arenas[slot.arena].slot_bytes:
+                raise errors.MalformedEntryError("entry refers to more bytes than a slot has")
+            return self._data(slot.arena, slot.slot, nbytes).view(dtype).reshape(ref.shape)
+        except (TypeError, ValueError) as problem:
+            raise errors.MalformedEntryError(f"entry describes no array: {problem}") from problem
 
     def check(self, slot: messages.SlotRef) -> None:
-        """Raise ``TensorLostError`` unless the slot still holds this generation."""
+        """Raise ``TensorLostError`` unless the slot still holds this generation.
+
+        Raises:
+            MalformedEntryError: the reference points outside the slab.
+        """
+        if not self._exists(slot):
+            raise errors.MalformedEntryError("entry refers to a slot outside the slab")
         header = self._header(slot)
         if header["generation"] != slot.generation or header["state"] != SlotState.READY:
             raise errors.TensorLostError("the slab slot of this request was reused")
 
     def free(self, slot: messages.SlotRef) -> None:
-        """Free a slot, unless it has moved on to another generation."""
+        """Free a slot, unless it has moved on to another generation or never existed."""
+        if not self._exists(slot):
+            return
         header = self._header(slot)
         if header["generation"] == slot.generation:
             header["state"] = SlotState.FREE
+
+    def begin_generations(self, first: int) -> None:
+        """Let all generations start at ``first``, which another slab has never reached.
+
+        An entry that outlived an earlier slab (on a durable or somebody else's broker) then refers
+        to no slot of this one, and is computed again. Called once, by the slab's maker.
+        """
+        self._headers["generation"] = first
 
     def held(self) -> list[Held]:
         """Return all slots that are not free."""
@@ -174,29 +195,28 @@ class Board:
 
     def __init__(self, row: NDArray[np.void]) -> None:
         self._row = row[0]
-        self._working: dict[str, None] = {}
+        self._room = len(self._row["ids"])
+        self._working: dict[str, float] = {}
 
     def begin(self, *ids: str) -> None:
-        """Note entries as being worked on."""
-        if not self._working:
-            self._row["since"] = time.monotonic()
-        self._working.update(dict.fromkeys(ids))
+        """Note entries as being worked on from now on."""
+        now = time.monotonic()
+        self._working.update(dict.fromkeys(ids, now))
         self._write()
 
     def end(self, *ids: str) -> None:
         """Note entries as done."""
         for entry in ids:
             self._working.pop(entry, None)
-        self._row["since"] = time.monotonic()
         self._write()
 
     def read(self) -> frozenset[str]:
         """Return the entry ids noted by whoever writes this row."""
-        count = min(int(self._row["count"]), layouts.BOARD_IDS)
+        count = min(int(self._row["count"]), self._room)
         return frozenset(f"{ms}-{seq}" for ms, seq in self._row["ids"][:count])
 
     def busy_for(self, now: float) -> float:
-        """Return the seconds since which the writer of this row has made no progress; 0 if idle."""
+        """Return for how many seconds the writer has worked on its oldest entry; 0 if idle."""
         return max(0.0, now - float(self._row["since"])) if self._row["count"] else 0.0
 
     def clear(self) -> None:
@@ -204,9 +224,11 @@ class Board:
         self._row["count"] = 0
 
     def _write(self) -> None:
-        shown = list(self._working)[: layouts.BOARD_IDS]
+        # Insertion order is age: the first is the oldest.
+        shown = list(self._working)[: self._room]
         for position, entry in enumerate(shown):
             milliseconds, _, sequence = entry.partition("-")
             self._row["ids"][position] = int(milliseconds), int(sequence)
+        self._row["since"] = next(iter(self._working.values()), 0.0)
         # Count last: a reader never sees an id that is not written yet.
         self._row["count"] = len(shown)
