@@ -107,14 +107,15 @@ class BatchRunner:
         if not moves:
             return
         ops = [move.op for move in moves]
-        outcomes = await patience.Patience().acall(lambda: self._bench.broker.execute_many(ops))
+        patient = patience.Patience()
+        outcomes = await patient.acall(lambda: self._bench.broker.execute_many(ops))
         for move, outcome in zip(moves, outcomes, strict=True):
-            for slot in move.to_free(outcome):
+            for slot in move.to_free(outcome, retried=patient.retried):
                 self._bench.slab.free(slot)
         lost = errors.InternalError("the request's data was lost")
         await self.settle(
             [
-                triage.fail(move.op.entry, self._bench.seat, lost)
+                triage.fail(move.op.entry, self._bench.seat, lost, move.inputs)
                 for move, outcome in zip(moves, outcomes, strict=True)
                 if outcome is base.Outcome.RECORD_LOST and isinstance(move.op, base.Recompute)
             ]
@@ -152,10 +153,13 @@ class BatchRunner:
             for slot in triage.slots_of(work.work):
                 # Read again after use: had the slot been reused meanwhile, the output is another's.
                 self._bench.slab.check(slot)
-        except errors.TensorLostError as problem:
+            model = self._bench.sessions[work.work.model].model
+            return self._hand_off(work, detection.reduce(model, item, work.work.params), ran)
+        except errors.ParallaxError as problem:
             return self._failed(work, problem)
-        model = self._bench.sessions[work.work.model].model
-        return self._hand_off(work, detection.reduce(model, item, work.work.params), ran)
+        except Exception:  # outputs that fit nothing must cost one request, not the loop
+            log.exception("request %s failed", work.entry.address.request)
+            return self._failed(work, errors.InternalError("Internal error."))
 
     def _failed(self, work: Work, error: errors.ParallaxError) -> triage.Move:
         return triage.fail(work.entry, self._bench.seat, error, triage.slots_of(work.work))

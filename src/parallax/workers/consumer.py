@@ -20,9 +20,6 @@ log = logging.getLogger(__name__)
 READ_BLOCK_MS = 500
 """How long a read may wait; also how long a stop may go unnoticed by an idle worker."""
 
-FLUSH_AFTER = 0.002
-"""Seconds a finished entry may wait for its neighbours, to share their round trip to the broker."""
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -30,6 +27,9 @@ class Source:
 
     stream: str
     prefetch: int
+    share_trips: float = 0.0
+    """Seconds a finished entry may wait for its neighbours, to share their round trip to the
+    broker. For quick work only: the neighbour's work is waited for."""
 
 
 Handler = Callable[[base.Entry], triage.Move]
@@ -53,6 +53,7 @@ class Consumer:
         self._handle = handle
         self._slab = slab
         self._board = board
+        self._stop = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set.
@@ -60,6 +61,7 @@ class Consumer:
         Raises:
             BrokerUnavailableError: the broker stayed away for longer than a worker waits.
         """
+        self._stop = stop
         read = base.Read(
             (self._source.stream,), self._seat.holder, self._source.prefetch, READ_BLOCK_MS
         )
@@ -81,8 +83,11 @@ class Consumer:
         release = base.Release(
             self._source.stream, self._seat.holder, guilty, self._seat.max_losses, cause
         )
-        while patience.Patience().call(lambda: self._broker.execute(release)).total:
+        while self._patience().call(lambda: self._broker.execute(release)).total:
             pass
+
+    def _patience(self) -> patience.Patience:
+        return patience.Patience(giving_up=self._stop.is_set)
 
     def _work(self, entries: list[base.Entry]) -> None:
         done: list[triage.Move] = []
@@ -95,7 +100,7 @@ class Consumer:
             move = self._safely(entry)
             self._board.end(entry.id)
             if not done:
-                flush_at = time.monotonic() + FLUSH_AFTER
+                flush_at = time.monotonic() + self._source.share_trips
             done.append(move)
         self._settle(done)
 
@@ -110,15 +115,16 @@ class Consumer:
 
     def _settle(self, moves: list[triage.Move]) -> None:
         ops = [move.op for move in moves]
-        outcomes = patience.Patience().call(lambda: self._broker.execute_many(ops))
+        patient = self._patience()
+        outcomes = patient.call(lambda: self._broker.execute_many(ops))
         for move, outcome in zip(moves, outcomes, strict=True):
-            for slot in move.to_free(outcome):
+            for slot in move.to_free(outcome, retried=patient.retried):
                 self._slab.free(slot)
             if outcome is base.Outcome.RECORD_LOST:
-                self._give_up(move.op)
+                self._give_up(move)
 
-    def _give_up(self, op: base.Op[base.Outcome]) -> None:
+    def _give_up(self, move: triage.Move) -> None:
         """Answer a request whose tensor is lost and which nothing is left to compute from."""
-        if isinstance(op, base.Recompute):
+        if isinstance(move.op, base.Recompute):
             lost = errors.InternalError("the request's data was lost")
-            self._settle([triage.fail(op.entry, self._seat, lost)])
+            self._settle([triage.fail(move.op.entry, self._seat, lost, move.inputs)])

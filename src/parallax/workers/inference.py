@@ -41,6 +41,8 @@ class InferenceLoop:
         self._group = asyncio.TaskGroup()
         self._running: set[asyncio.Task[None]] = set()
         self._in_hand = 0
+        self._quarantine = False
+        """Whether the run in flight is that of a suspect, beside which nothing may start."""
         self._changed = asyncio.Event()
         largest = max((s.max_batch for s in bench.sessions.values()), default=1)
         self._capacity = (pace.runs + 1) * largest
@@ -93,7 +95,9 @@ class InferenceLoop:
                 disposed.append(accepted)
             elif not self._serves(accepted.work):
                 # The model was replaced or dropped while the tensor was on its way.
-                disposed.append(triage.Move(base.Recompute(entry, self._bench.seat.holder)))
+                inputs = triage.slots_of(accepted.work)
+                again = base.Recompute(entry, self._bench.seat.holder)
+                disposed.append(triage.Move(again, inputs))
             else:
                 key = batch_run.key(accepted.work)
                 self._batcher.add(
@@ -135,12 +139,13 @@ class InferenceLoop:
             await self._wait_for_change(self._pause(now))
 
     def _start_batch(self, now: float, *, draining: bool) -> bool:
-        if len(self._running) >= self._pace.runs:
+        if self._full:
             return False
-        idle = self._pace.eager or not self._running
-        batch = self._batcher.next(now, idle=idle, draining=draining)
+        empty = not self._running
+        batch = self._batcher.next(now, idle=self._idle, draining=draining, empty=empty)
         if batch is None:
             return False
+        self._quarantine = batch.reason is batching.Reason.SUSPECT
         self._in_hand += len(batch.items)
         task = self._group.create_task(self._run(batch), name=f"run {batch.key}")
         self._running.add(task)
@@ -164,10 +169,22 @@ class InferenceLoop:
         self._in_hand -= len(batch.items)
         self._changed.set()
 
+    @property
+    def _full(self) -> bool:
+        if self._quarantine and self._running:
+            return True
+        return len(self._running) >= self._pace.runs
+
+    @property
+    def _idle(self) -> bool:
+        return self._pace.eager or not self._running
+
     def _pause(self, now: float) -> float | None:
         """Return the seconds after which a held-back batch is due, or None to wait for a change."""
         due = self._batcher.due(now)
-        if due is None or len(self._running) >= self._pace.runs:
+        if due is None or not self._idle or self._full:
+            return None
+        if self._batcher.suspect_waits and self._running:
             return None
         return max(0.0005, due - now)
 

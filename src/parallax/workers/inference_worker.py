@@ -28,6 +28,8 @@ def main(end: socket.socket, config: WorkerConfig) -> None:
     logs.configure(f"infer:{config.slot}", config.log_level)
     line = lifelines.Lifeline(end)
     line.say(lifeline.Hello(os.getpid()))
+    ears = _Ears(line)
+    line.listen(ears.hear)
     device = devices.parse(config.device)
     started = time.monotonic()
     try:
@@ -36,7 +38,30 @@ def main(end: socket.socket, config: WorkerConfig) -> None:
         line.say(lifeline.Failed(problem.code, problem.message))
         raise SystemExit(REFUSED) from problem
     detail = f"{len(loaded)} model(s) on {device}, warm in {time.monotonic() - started:.1f} s"
-    uvloop.run(_serve(line, config, loaded, lifeline.Ready(detail)))
+    uvloop.run(_serve(line, ears, config, loaded, lifeline.Ready(detail)))
+
+
+class _Ears:
+    """Hears the supervisor from the first moment on, also while models load for minutes."""
+
+    def __init__(self, line: lifelines.Lifeline) -> None:
+        self._line = line
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+
+    def attach(self, stop: asyncio.Event) -> None:
+        """From now on, let the loop stop in good order."""
+        self._loop, self._stop = asyncio.get_running_loop(), stop
+
+    def hear(self, message: lifeline.ToChild) -> None:
+        """Act on a message, in the listening thread."""
+        match message:
+            case lifeline.Stop() if self._loop and self._stop:
+                self._loop.call_soon_threadsafe(self._stop.set)
+            case lifeline.Stop():
+                os._exit(0)  # nothing is held yet, and loading cannot be interrupted otherwise
+            case lifeline.Ping() if self._loop:
+                self._loop.call_soon_threadsafe(self._line.say, lifeline.Pong())
 
 
 def _load(config: WorkerConfig, device: devices.Device) -> dict[str, sessions.Session]:
@@ -50,18 +75,13 @@ def _load(config: WorkerConfig, device: devices.Device) -> dict[str, sessions.Se
 
 async def _serve(
     line: lifelines.Lifeline,
+    ears: _Ears,
     config: WorkerConfig,
     loaded: dict[str, sessions.Session],
     ready: lifeline.Ready,
 ) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def hear(message: lifeline.ToChild) -> None:
-        if isinstance(message, lifeline.Stop):
-            loop.call_soon_threadsafe(stop.set)
-
-    line.listen(hear)
+    ears.attach(stop)
     if config.arena is None:
         raise ValueError("an inference loop needs an arena")
     slab = slabs.Slab(config.slab_path, config.slab_layout)

@@ -42,7 +42,8 @@ class LeaseKeeper:
             try:
                 broker.execute(self._renew)
                 pause = period
-            except errors.BrokerUnavailableError as problem:
+            except errors.ParallaxError as problem:
+                # Whatever it is, giving up would make every entry of a living worker look lost.
                 log.debug("lease not renewed: %s", problem)
                 pause = min(period, 0.2)
             if self._stop.wait(pause):

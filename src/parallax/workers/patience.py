@@ -16,13 +16,21 @@ T = TypeVar("T")
 
 
 class Patience:
-    """Retries what the broker could not do, with growing pauses, for up to ``limit`` seconds."""
+    """Retries what the broker could not do, with growing pauses, for up to ``limit`` seconds (by
+    default ``LIMIT``)."""
 
+    LIMIT = 15.0
     FIRST_PAUSE = 0.02
     LONGEST_PAUSE = 0.5
 
-    def __init__(self, limit: float = 15.0) -> None:
-        self._until = time.monotonic() + limit
+    def __init__(
+        self, limit: float | None = None, giving_up: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.retried = False
+        """Whether the attempt that succeeded was not the first: an earlier one may have been
+        carried out with its answer lost."""
+        self._giving_up = giving_up
+        self._until = time.monotonic() + (self.LIMIT if limit is None else limit)
         self._pause = self.FIRST_PAUSE
 
     def call(self, attempt: Callable[[], T]) -> T:
@@ -48,7 +56,8 @@ class Patience:
                 await asyncio.sleep(pause)
 
     def _next_pause(self) -> float | None:
-        if time.monotonic() >= self._until:
+        if time.monotonic() >= self._until or self._giving_up():
             return None
+        self.retried = True
         pause, self._pause = self._pause, min(self._pause * 2, self.LONGEST_PAUSE)
         return pause

@@ -70,9 +70,8 @@ class Sweeper:
         """Sweep for ever, twice per lease, with jitter so that nodes do not march in step."""
         while True:
             try:
-                if await self.broker.execute(base.Acquire("sweeper", self.node, self.lease_ms * 2)):
-                    await self.sweep()
-            except errors.BrokerUnavailableError as problem:
+                await self.sweep()
+            except errors.ParallaxError as problem:
                 log.debug("not swept: %s", problem)
             await asyncio.sleep(self.lease_ms / 2000.0 * random.uniform(0.75, 1.25))
 
@@ -80,6 +79,9 @@ class Sweeper:
         """Take one page per stream and give it back; return how many entries were found."""
         found = 0
         for stream, stage in self.streams.items():
+            lock = base.Acquire(f"sweep:{stream}", self.node, self.lease_ms * 2)
+            if not await self.broker.execute(lock):
+                continue
             holder = base.Holder(stage, sweeper_name(self.node))
             # The cursor is kept: pages that always start at 0-0 never get past entries that live.
             cursor = self._cursors.get(stream, "0-0")
@@ -107,7 +109,7 @@ class Janitor:
             await asyncio.sleep(self.period)
             try:
                 await self.clean(MIN_ORPHAN_AGE)
-            except errors.BrokerUnavailableError as problem:
+            except errors.ParallaxError as problem:
                 log.debug("slots not checked: %s", problem)
 
     async def clean(self, min_age: float) -> int:

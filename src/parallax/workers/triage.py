@@ -36,8 +36,16 @@ class Move:
     inputs: tuple[messages.SlotRef, ...] = ()
     outputs: tuple[messages.SlotRef, ...] = ()
 
-    def to_free(self, outcome: base.Outcome) -> tuple[messages.SlotRef, ...]:
-        """Return the slots that nobody needs after this outcome."""
+    def to_free(
+        self, outcome: base.Outcome, *, retried: bool = False
+    ) -> tuple[messages.SlotRef, ...]:
+        """Return the slots that nobody needs after this outcome.
+
+        When the operation was ``retried``, "not the owner" may mean that the first try succeeded:
+        then the next stage reads the outputs, and the janitor frees what nobody does.
+        """
+        if outcome is base.Outcome.NOT_OWNER and retried:
+            return ()
         if outcome is base.Outcome.DONE:
             return self.inputs
         if outcome is base.Outcome.CANCELLED:
@@ -98,7 +106,7 @@ def fail(
 ) -> Move:
     """Answer an entry's client with an error; a lost tensor is computed again instead."""
     if isinstance(error, errors.TensorLostError):
-        return Move(base.Recompute(entry, seat.holder))
+        return Move(base.Recompute(entry, seat.holder), inputs)
     return Move(base.Finish(entry, seat.holder, error_reply(entry, error), b""), inputs)
 
 
