@@ -30,6 +30,14 @@ class Drained(Struct, frozen=True, tag=True):
     """An api process has answered all it had accepted, and accepts nothing more."""
 
 
+class Pong(Struct, frozen=True, tag=True):
+    """Answer to ``Ping``, sent by whatever in the child must not stand still."""
+
+
+class Ping(Struct, frozen=True, tag=True):
+    """To any child: say ``Pong``. One that is silent for too long is killed and replaced."""
+
+
 class Drain(Struct, frozen=True, tag=True):
     """To an api process: stop accepting, answer what is in flight, say ``Drained``."""
 
@@ -66,5 +74,5 @@ class Health(Struct, frozen=True, tag=True):
     """Slots that hold a tensor at this moment."""
 
 
-FromChild = Hello | Ready | Failed | Drained
-ToChild = Drain | Stop | Health
+FromChild = Hello | Ready | Failed | Drained | Pong
+ToChild = Ping | Drain | Stop | Health

@@ -1,6 +1,7 @@
 """The lines that a person sees at the start: one per thing, in the order in which things come
 up."""
 
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -61,7 +62,7 @@ def url(host: str, port: int) -> str:
 def try_it(address: str, model: str, sample: Path) -> str:
     """Return a shell command that sends the sample picture to a model."""
     return (
-        f"""base64 -w0 {sample} | sed 's|.*|{{"model_id":"{model}","image":"""
+        f"""base64 -w0 {shlex.quote(str(sample))} | sed 's|.*|{{"model_id":"{model}","image":"""
         f"""{{"type":"base64","value":"&"}}}}|' | curl -s {address}/infer/object_detection"""
         f""" -H 'Content-Type: application/json' -d @-"""
     )

@@ -119,6 +119,8 @@ class _Api:
         match message:
             case lifeline.Health():
                 self._board.update(message)
+            case lifeline.Ping():
+                self._line.say(lifeline.Pong())
             case lifeline.Drain():
                 self._board.drain()
                 self._draining.set()

@@ -115,9 +115,12 @@ class EmbeddedKeeper:
             delay = self._backoff.after(time.monotonic() - self._started)
             log.error("broker ended with %d; restart %d in %.2f s", status, self._restarts, delay)
             await asyncio.sleep(delay)
+            if self._state == "stopping":
+                return
+            self._started = time.monotonic()
             try:
                 await self.start()
-            except errors.StartupError as problem:
+            except (errors.StartupError, OSError) as problem:
                 log.error("%s", problem)
 
     async def stop(self) -> None:

@@ -16,15 +16,18 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from parallax.aio import lifeline as lifelines
+from parallax.aio import signals
 from parallax.contract import lifeline
 
 _decoder = msgspec.msgpack.Decoder(lifeline.FromChild)
 _encoder = msgspec.msgpack.Encoder()
+
+T = TypeVar("T")
 
 _context = multiprocessing.get_context("forkserver")
 
@@ -97,14 +100,16 @@ class ProcessChild:
         args: tuple[Any, ...],
     ) -> None:
         self.line = Line(hear)
+        _ensure_fork_server()
         with self.line.child_end as child_end:
             self._process = _context.Process(target=target, args=(child_end, *args), daemon=True)
             self._process.start()
+        self._pid = self._process.pid or 0
 
     @property
     def pid(self) -> int:
-        """Process id."""
-        return self._process.pid or 0
+        """Process id, also after the end, when the process object no longer tells."""
+        return self._pid
 
     async def ended(self) -> str:
         """Wait for the exit; return the signal or status."""
@@ -119,9 +124,7 @@ class ProcessChild:
         status = self._process.exitcode or 0
         self._process.close()
         self.line.close()
-        return (
-            f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        )
+        return f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
 
 
 class ExecutorChild:
@@ -131,10 +134,11 @@ class ExecutorChild:
         self,
         hear: Callable[[lifeline.FromChild], None],
         attach: Callable[[socket.socket], None],
-        run: Callable[..., None],
+        run: Callable[..., Any],
         args: tuple[Any, ...],
     ) -> None:
         self.line = Line(hear)
+        _ensure_fork_server()
         before = {process.pid for process in multiprocessing.active_children()}
         with self.line.child_end as child_end:
             self._executor = ProcessPoolExecutor(
@@ -149,10 +153,15 @@ class ExecutorChild:
         """Process id."""
         return self._pid
 
+    @property
+    def call(self) -> "asyncio.Future[Any]":
+        """What the call returns or raises."""
+        return asyncio.wrap_future(self._call)
+
     async def ended(self) -> str:
         """Wait for the call to return or the process to die."""
         try:
-            await asyncio.wrap_future(self._call)
+            await self.call
             how = "finished"
         except BrokenProcessPool:
             how = "died"
@@ -163,6 +172,40 @@ class ExecutorChild:
         return how
 
 
+async def call(function: Callable[..., T], *args: Any, patience: float) -> T:
+    """Return what a function returns in a process of its own, which does not outlive the call.
+
+    Raises:
+        BrokenProcessPool: the process died.
+        TimeoutError: it took longer than ``patience`` seconds, and was killed.
+    """
+    child = ExecutorChild(lambda _: None, _follow, function, args)
+    answer = child.call
+    try:
+        await asyncio.wait({answer}, timeout=patience)
+        if not answer.done():
+            raise TimeoutError
+        result: T = answer.result()
+        return result
+    finally:
+        if not answer.done():
+            kill(child.pid)
+        await child.ended()
+
+
+def _follow(end: socket.socket) -> None:
+    """Initializer of a process that has nothing to say: only end when the supervisor is gone."""
+    signals.leave_to_supervisor()
+    lifelines.Lifeline(end).listen(lambda _: None)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
+
+
 def kill(pid: int) -> None:
     """Kill a child that does not end by itself."""
     with contextlib.suppress(ProcessLookupError):
@@ -170,11 +213,17 @@ def kill(pid: int) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def start_fork_server(preload: list[str]) -> None:
-    """Start the fork server with these modules imported, so that children share their memory."""
-    multiprocessing.set_forkserver_preload(preload)
-    # The fork server inherits what is ignored: a SIGTERM to the whole group must not end it before
-    # us.
+def preload(modules: list[str]) -> None:
+    """Have the fork server import these modules, so that children share their memory."""
+    multiprocessing.set_forkserver_preload(modules)
+    _ensure_fork_server()
+
+
+def _ensure_fork_server() -> None:
+    """Start the fork server if there is none (the first, or one that was killed).
+
+    It inherits what is ignored: a SIGTERM to the whole group must not end it before us.
+    """
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         forkserver.ensure_running()

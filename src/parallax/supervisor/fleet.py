@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from prometheus_client import multiprocess
+
 from parallax.aio import tasks
 from parallax.broker import base, keys
 from parallax.contract import errors, lifeline, spec, topology
@@ -28,7 +30,13 @@ START_TIMEOUT = {Role.API: 60.0, Role.PRE: 60.0, Role.POST: 60.0, Role.INFER: 60
 """Seconds from launch to ready; an inference loop loads and warms all models in that time."""
 
 WATCH_EVERY = 0.5
-"""Seconds between two looks at the boards for workers that are stuck."""
+"""Seconds between two looks at the processes: are they stuck, do they answer?"""
+
+HOPELESS = 5
+"""Deaths of one process before the first readiness that end the start."""
+
+MIN_SILENCE = 5.0
+"""Seconds for which a process that is ready may be silent at least; else two leases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,32 +86,43 @@ class Fleet:
 
     def failure(self) -> errors.ParallaxError | None:
         """Return why a child cannot do its work, if one has said so."""
-        return next((each.failure for each in self.all if each.failure), None)
+        for each in self.all:
+            if each.failure:
+                return each.failure
+            if each.restarts >= HOPELESS:
+                return errors.StartupError(f"{each.name} dies again and again; see the log above")
+        return None
 
     async def watch(self) -> None:
-        """Kill workers that have been busy with one thing for too long, for ever."""
-        limit = self._node.settings.limits.stuck_timeout
+        """Kill processes that are stuck in one thing, or do not answer at all, for ever."""
+        looked = time.monotonic()
         while True:
             await asyncio.sleep(WATCH_EVERY)
             now = time.monotonic()
             for each in self.all:
-                board = self._boards.get(each.name)
-                if board is None or each.state != "ready":
-                    continue
-                busy = board.busy_for(now)
-                if busy > limit:
-                    each.kill(f"stuck for {busy:.0f} s")
+                if now - looked > 4 * WATCH_EVERY:
+                    each.excuse(now)
+                self._look_at(each, now)
+                each.say(lifeline.Ping())
+            looked = now
+
+    def _look_at(self, each: keeper.Keeper, now: float) -> None:
+        board = self._boards.get(each.name)
+        busy = board.busy_for(now) if board and each.state == "ready" else 0.0
+        if busy > self._node.settings.limits.stuck_timeout:
+            each.kill(f"stuck for {busy:.0f} s")
+        elif each.silent_for(now) > max(MIN_SILENCE, 2 * self._node.settings.workers.lease):
+            each.kill(f"silent for {each.silent_for(now):.0f} s")
 
     async def drain(self, patience: float) -> None:
         """Let the api processes answer what is in flight; they stop accepting at once."""
+        apis = self.keepers[Role.API]
+        for each in apis:
+            each.end_after_this_life()
         for listening in self._node.sockets:
             listening.close()  # ours; the api processes close theirs when they drain
         self.tell_apis(lifeline.Drain())
-        waiting = [
-            asyncio.ensure_future(each.drained.wait())
-            for each in self.keepers[Role.API]
-            if each.state == "ready"
-        ]
+        waiting = [asyncio.ensure_future(_drained(each)) for each in apis if each.state == "ready"]
         if waiting:
             _, late = await asyncio.wait(waiting, timeout=patience)
             for waiter in late:
@@ -130,7 +149,7 @@ class Fleet:
                 Role.API,
                 slot,
                 lambda hear: children.ProcessChild(hear, api_main.main, (config, node.sockets)),
-                keeper.Hooks(self._changed, _nothing_to_do),
+                keeper.Hooks(self._changed, _forget_gauges),
                 START_TIMEOUT[Role.API],
             )
 
@@ -167,7 +186,7 @@ class Fleet:
             role,
             config.slot,
             launch,
-            keeper.Hooks(self._changed, lambda: self._bereave(config, board)),
+            keeper.Hooks(self._changed, lambda _: self._bereave(config, board)),
             START_TIMEOUT[role],
         )
         self._boards[made.name] = board
@@ -209,5 +228,17 @@ class Fleet:
         )
 
 
-async def _nothing_to_do() -> None:
-    """An api process holds no entries; what was meant for its clients is dropped on its way."""
+async def _forget_gauges(pid: int) -> None:
+    """An api process holds no entries, and what was meant for its clients is dropped on its way;
+    but its gauges would be added up for ever."""
+    multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+async def _drained(api: keeper.Keeper) -> None:
+    """Wait until an api process has answered all, or died of it."""
+    events = [asyncio.ensure_future(wait) for wait in (api.drained.wait(), api.gone())]
+    try:
+        await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for event in events:
+            event.cancel()

@@ -76,8 +76,7 @@ async def prepare(
     run_dir = rundir.RunDir()
     stack.callback(run_dir.remove)
     environment.prepare(run_dir.subdirectory("metrics"))
-    children.start_fork_server(PRELOAD)
-
+    children.preload(PRELOAD)
     keeper = broker_keeper.make(settings, names, run_dir.path, cpus, changed.set)
     say.line("broker", await keeper.start())
     stack.push_async_callback(keeper.stop)
@@ -85,26 +84,26 @@ async def prepare(
     broker = client.connect_async(keeper.url, names)
     stack.push_async_callback(broker.aclose)
     await _claim_node(settings, broker, names, stack, crew)
-
     found = await preparing.read(settings)
     say.models(found)
     planned = plan.make(settings, found.specs, cpus)
-    slab_file = file.SlabFile(settings.slab.shm_dir, planned.slab)
-    stack.callback(slab_file.unlink)
+    shared, path = _slab(settings, planned, stack)
     node = fleet.Node(
-        settings,
-        names,
-        keeper.url,
-        broker,
-        found.specs,
-        planned,
-        slab.Slab(slab_file.path, planned.slab),
-        slab_file.path,
-        listening,
+        settings, names, keeper.url, broker, found.specs, planned, shared, path, listening
     )
     await _prepare_streams(node, stack, crew)
     host, port = listening[0].getsockname()[:2]
     return Ground(node, keeper, announce.url(host, port), started)
+
+
+def _slab(
+    settings: concerns.Settings, planned: plan.Plan, stack: contextlib.AsyncExitStack
+) -> tuple[slab.Slab, str]:
+    slab_file = file.SlabFile(settings.slab.shm_dir, planned.slab)
+    stack.callback(slab_file.unlink)
+    shared = slab.Slab(slab_file.path, planned.slab)
+    shared.begin_generations(secrets.randbits(31))
+    return shared, slab_file.path
 
 
 async def _claim_node(

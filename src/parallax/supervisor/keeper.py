@@ -23,8 +23,9 @@ class Hooks:
 
     changed: Callable[[], None]
     """Called after each change of state."""
-    died: Callable[[], Awaitable[None]]
-    """Awaited after an unexpected death, before the restart: gives back what the process held."""
+    died: Callable[[int], Awaitable[None]]
+    """Awaited with the pid after an unexpected death, before the restart: gives back what the
+    process held."""
 
 
 @dataclass(slots=True)
@@ -47,6 +48,8 @@ class Keeper:
     _gone: asyncio.Event = field(default_factory=asyncio.Event)
     _child: children.Child | None = None
     _started: float = 0.0
+    _heard: float = 0.0
+    _last_life: bool = False
 
     @property
     def name(self) -> str:
@@ -76,15 +79,33 @@ class Keeper:
             log.error("%s (pid %d) is killed: %s", self.name, self.pid, reason)
             children.kill(self.pid)
 
+    def silent_for(self, now: float) -> float:
+        """Return for how many seconds nothing was heard from a process that is ready."""
+        return now - self._heard if self.state == "ready" else 0.0
+
+    def excuse(self, now: float) -> None:
+        """Forget a silence that was our own fault: we were not there to listen."""
+        self._heard = now
+
+    def end_after_this_life(self) -> None:
+        """Do not start the process again when it ends."""
+        self._last_life = True
+
+    async def gone(self) -> None:
+        """Wait until the process has ended and will not be started again."""
+        await self._gone.wait()
+
     async def run(self) -> None:
         """Keep the slot alive until it is stopped."""
-        while not self._stopping.is_set():
-            how, lived = await self._one_life()
-            if self._stopping.is_set():
-                break
-            await self._after_death(how, lived)
-        self._become("stopped")
-        self._gone.set()
+        try:
+            while not (self._stopping.is_set() or self._last_life):
+                how, pid = await self._one_life()
+                if not self._stopping.is_set():
+                    await self._after_death(how, pid)
+        finally:
+            # Also when keeping failed: whoever stops the slot must not wait for ever.
+            self._become("stopped")
+            self._gone.set()
 
     async def stop(self, patience: float = STOP_PATIENCE) -> None:
         """Tell the process to finish and exit; kill it after ``patience`` seconds."""
@@ -99,24 +120,37 @@ class Keeper:
             self.kill(f"it did not stop within {patience:.0f} s")
             await self._gone.wait()
 
-    async def _one_life(self) -> tuple[str, float]:
+    async def _one_life(self) -> tuple[str, int]:
+        """Return how the process ended, and its pid."""
         self._become("starting")
         self._started = time.monotonic()
-        self._child = self.launch(self._hear)
-        ending = asyncio.ensure_future(self._child.ended())
+        pid = 0
+        try:
+            self._child = self.launch(self._hear)
+            pid = self._child.pid
+            how = await self._until_ended(self._child)
+        except Exception as problem:  # a machine out of memory or descriptors: try again later
+            log.exception("%s could not be started or watched", self.name)
+            children.kill(pid)
+            how = repr(problem)
+        self._child = None
+        return how, pid
+
+    async def _until_ended(self, child: children.Child) -> str:
+        ending = asyncio.ensure_future(child.ended())
         done, _ = await asyncio.wait({ending}, timeout=self.start_timeout)
         if not done and self.state == "starting":
             self.kill(f"it was not ready within {self.start_timeout:.0f} s")
-        how = await ending
-        self._child = None
-        return how, time.monotonic() - self._started
+        return await ending
 
-    async def _after_death(self, how: str, lived: float) -> None:
+    async def _after_death(self, how: str, pid: int) -> None:
         self._become("backing-off")
         self.restarts += 1
-        delay = self._backoff.after(lived)
+        delay = self._backoff.after(time.monotonic() - self._started)
         log.error("%s ended: %s; restart %d in %.2f s", self.name, how, self.restarts, delay)
-        await self.hooks.died()
+        await self.hooks.died(pid)
+        if self._last_life:
+            return
         try:
             async with asyncio.timeout(delay):
                 await self._stopping.wait()
@@ -124,6 +158,7 @@ class Keeper:
             pass
 
     def _hear(self, message: lifeline.FromChild) -> None:
+        self._heard = time.monotonic()
         match message:
             case lifeline.Ready():
                 self.detail = message.detail
@@ -136,6 +171,8 @@ class Keeper:
                 self.drained.set()
             case lifeline.Hello():
                 log.debug("%s runs as pid %d", self.name, message.pid)
+            case lifeline.Pong():
+                pass  # that it was heard is all there is to it
 
     def _become(self, state: str) -> None:
         if self._stopping.is_set() and state == "ready":

@@ -20,16 +20,31 @@ FORWARDED = (
 )
 
 
+_WATCHED = {*FORWARDED, signal.SIGCHLD}
+
+
 def guard(work: Callable[[], int]) -> int:
     """Run ``work`` and return its exit code; as process 1, in a child that is looked after."""
     if os.getpid() != 1:
         return work()
+    # Blocked before the child exists: the kernel drops what process 1 neither handles nor blocks.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     child = os.fork()
     if child == 0:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return work()
-    for number in FORWARDED:
-        signal.signal(number, lambda signum, _: _forward(child, signum))
-    return _reap_until(child)
+    return _look_after(child)
+
+
+def _look_after(child: int) -> int:
+    # Signals are waited for and not handled: a handler of Python's that is due just before a
+    # blocking call runs only after it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    while (code := _reap(child)) is None:
+        number = signal.sigwait(_WATCHED)
+        if number != signal.SIGCHLD:
+            _forward(child, number)
+    return code
 
 
 def _forward(child: int, signum: int) -> None:
@@ -37,12 +52,15 @@ def _forward(child: int, signum: int) -> None:
         os.kill(child, signum)
 
 
-def _reap_until(child: int) -> int:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, 0)
-        except ChildProcessError:
-            return 1
-        if pid == child:
-            code = os.waitstatus_to_exitcode(status)
-            return 128 - code if code < 0 else code
+def _reap(child: int) -> int | None:
+    """Reap all that has ended; return the exit code of the child if it was among them."""
+    try:
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == child:
+                code = os.waitstatus_to_exitcode(status)
+                return 128 - code if code < 0 else code
+            if pid == 0:
+                return None
+    except ChildProcessError:
+        return 1

@@ -55,7 +55,8 @@ def make(settings: concerns.Settings, models: tuple[spec.ModelSpec, ...], cpus: 
         layouts.ArenaLayout(4 * runs * largest_batch if outputs else 1, max(outputs, layouts.PAGE))
     ] * len(chosen)
     rows = 2 * workers + len(chosen)
-    return Plan(workers, chosen, runs, layouts.SlabLayout(tuple(arenas), rows))
+    ids = max(layouts.MIN_BOARD_IDS, runs * largest_batch)
+    return Plan(workers, chosen, runs, layouts.SlabLayout(tuple(arenas), rows, ids))
 
 
 def _batch(model: spec.ModelSpec, chosen: tuple[devices.Device, ...]) -> int:

@@ -4,14 +4,12 @@ Parsing files that others made takes tens of megabytes and may crash; neither sh
 supervisor. The process ends when the catalog is known.
 """
 
-import asyncio
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from parallax.contract import errors, spec
 from parallax.settings import concerns
+from parallax.supervisor import child as children
 
 TIMEOUT = 600.0
 """Seconds that reading and preparing all models may take."""
@@ -23,20 +21,14 @@ async def read(settings: concerns.Settings) -> spec.Catalog:
     Raises:
         StartupError: a package cannot be served; the message names each one and why.
     """
-    context = multiprocessing.get_context("forkserver")
-    executor = ProcessPoolExecutor(1, mp_context=context)
     try:
-        found = await asyncio.wait_for(
-            asyncio.wrap_future(executor.submit(_prepare, settings)), TIMEOUT
-        )
+        found = await children.call(_prepare, settings, patience=TIMEOUT)
     except BrokenProcessPool as problem:
         raise errors.StartupError(
             f"reading the models in {', '.join(settings.models.models)} crashed"
         ) from problem
     except TimeoutError as problem:
         raise errors.StartupError(f"reading the models took over {TIMEOUT:.0f} s") from problem
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
     if found.refused:
         raise errors.StartupError("\n".join(f"{path}: {reason}" for path, reason in found.refused))
     return found

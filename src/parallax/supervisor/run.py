@@ -12,6 +12,8 @@ import contextlib
 import logging
 import signal
 import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import uvloop
 from msgspec import structs
@@ -23,8 +25,13 @@ from parallax.supervisor import announce, fleet, ground, health, pid1
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 HEALTH_EVERY = 1.0
 """Seconds between two reports to the api processes when nothing changes."""
+
+UNWIND = 10.0
+"""Seconds that an interrupted start gets to give back what it has taken."""
 
 FORCED = 130
 """Exit status after a second signal."""
@@ -89,34 +96,36 @@ class Supervisor:
         return FORCED
 
     async def _live(self, stack: contextlib.AsyncExitStack, crew: tasks.Crew) -> None:
-        base = await ground.prepare(self._settings, stack, crew, self._say, self._changed)
-        if self._signals.first.is_set():
+        base = await self._unless_signalled(
+            ground.prepare(self._settings, stack, crew, self._say, self._changed), crew
+        )
+        if base is None:
             return
         self._fleet = running = fleet.Fleet(base.node, self._changed.set)
         running.start(crew)
         crew.start(self._report(running, base), "report health")
-        crew.start(running.watch(), "watch for stuck workers")
+        crew.start(running.watch(), "watch processes")
         try:
-            await self._start(running, crew)
-            if not self._signals.first.is_set():
+            if await self._unless_signalled(self._until_ready(running), crew):
                 self._say.ready(base.url, base.node.models)
                 await crew.until(self._signals.first)
         finally:
             await self._stop(running)
 
-    async def _start(self, running: fleet.Fleet, crew: tasks.Crew) -> None:
-        """Wait until all slots are ready, or a signal comes."""
-        ready = asyncio.ensure_future(self._until_ready(running))
+    async def _unless_signalled(self, work: Coroutine[Any, Any, T], crew: tasks.Crew) -> T | None:
+        """Return what the work returns, or None when a signal comes first."""
+        working = asyncio.ensure_future(work)
         signalled = asyncio.ensure_future(self._signals.first.wait())
         try:
-            await crew.race({ready, signalled})
-            if ready.done():
-                ready.result()
+            await crew.race({working, signalled})
+            return working.result() if working.done() else None
         finally:
-            ready.cancel()
             signalled.cancel()
+            if not working.done():
+                working.cancel()
+                await asyncio.wait({working}, timeout=UNWIND)
 
-    async def _until_ready(self, running: fleet.Fleet) -> None:
+    async def _until_ready(self, running: fleet.Fleet) -> bool:
         waiting = dict(running.keepers)
         while waiting:
             failure = running.failure()
@@ -128,6 +137,7 @@ class Supervisor:
                     del waiting[role]
             if waiting:
                 await self._change()
+        return True
 
     async def _report(self, running: fleet.Fleet, base: ground.Ground) -> None:
         while True:
