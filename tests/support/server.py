@@ -112,9 +112,21 @@ class Server:
             self.process.send_signal(number)
         return self.process.wait(timeout)
 
+    def pending(self) -> int:
+        """Return how many entries the inference loop holds."""
+        streams = self.status()["streams"]
+        return sum(s["pending"] for name, s in streams.items() if name.startswith("infer:"))
+
+    def answers(self) -> bool:
+        """Say whether the server is reachable and ready."""
+        try:
+            return self.get("/readiness").status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
     def leftovers(self) -> list[str]:
         """Name what outlived the server: processes, shared memory, run directories."""
-        left = [f"process {pid}: {_command(pid)}" for pid in self.pids if _alive(pid)]
+        left = [f"process {pid}: {_command(pid)}" for pid in self.pids if alive(pid)]
         left += [str(path) for path in self.shm.iterdir()]
         left += [str(path) for path in (self.home / "tmp").glob("parallax-run-*")]
         return left
@@ -202,7 +214,13 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _alive(pid: int) -> bool:
+def parent(pid: int) -> int:
+    """Return the pid of a process's parent."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def alive(pid: int) -> bool:
+    """Say whether a process runs (a zombie does not)."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

@@ -77,6 +77,30 @@ def test_killed_api_is_replaced_and_its_port_stays_open(
     server.wait_idle()
 
 
+def test_process_that_does_not_answer_is_replaced(server: servers.Server, sample: bytes) -> None:
+    """Stopped while idle, it holds nothing that anybody would miss; but nothing would be done."""
+    for role in ("infer", "api"):
+        pid = server.kill(role, number=signal.SIGSTOP)
+        wait.wait_until(lambda pid=pid: not servers.alive(pid), f"{role} is killed", 20.0)  # type: ignore[misc]
+        server.wait_restarted(role, pid)
+    assert load.detect(server.url, sample).status_code == 200
+
+
+def test_killed_fork_server_is_replaced(server: servers.Server, sample: bytes) -> None:
+    parent = servers.parent(server.pid("pre"))
+    os.kill(parent, signal.SIGKILL)
+    wait.wait_until(lambda: not servers.alive(parent), "the fork server is gone")
+    wait.wait_until(
+        lambda: (
+            server.answers()
+            and all(row["state"] == "ready" and row["restarts"] for row in server.rows("pre"))
+        ),
+        "everything is back",
+        30.0,
+    )
+    assert load.detect(server.url, sample).status_code == 200
+
+
 def test_readiness_is_false_while_a_stage_has_no_worker(server: servers.Server) -> None:
     pid = server.kill("infer", number=signal.SIGKILL)
     wait.wait_until(lambda: server.get("/readiness").status_code == 503, "readiness is false", 2.0)
@@ -89,18 +113,13 @@ def test_request_that_kills_every_worker_is_set_aside_alone(tmp_path: Path, samp
     with servers.serve("--models", str(tmp_path), "--cpu-workers", "1") as server:
         with load.Load(server.url, sample, model="slow", clients=1) as sending:
             for _ in range(3):
-                wait.wait_until(lambda: _running(server), "the request runs")
+                wait.wait_until(lambda: server.pending() > 0, "the request runs")
                 server.wait_restarted("infer", server.kill("infer"))
             sending.answers(1)
         poisoned, *_ = sending.ledger.answers
         assert sending.ledger.statuses[0] == 500
         assert "workers" in poisoned["message"]
         assert server.status()["streams"]["dead"]["length"] == 1
-
-
-def _running(server: servers.Server) -> bool:
-    streams = server.status()["streams"]
-    return any(name.startswith("infer:") and s["pending"] for name, s in streams.items())
 
 
 def test_children_of_a_killed_supervisor_exit_and_a_new_start_sweeps() -> None:

@@ -36,6 +36,28 @@ def test_slow_request_is_answered_during_the_drain(tmp_path: Path, sample: bytes
         assert server.process.wait(30) == 0
 
 
+def test_api_that_dies_while_draining_takes_nobody_along(tmp_path: Path, sample: bytes) -> None:
+    onnx_slow.write(tmp_path / "slow.onnx", seconds=2.0)
+    options = ("--models", str(tmp_path), "--cpu-workers", "1", "--api-workers", "2")
+    with servers.serve(*options) as server:
+        victim = server.pid("api", 0)
+        with load.Load(server.url, sample, model="slow", clients=4) as sending:
+            wait.wait_until(lambda: server.pending() > 0, "requests are under way")
+            server.process.send_signal(signal.SIGTERM)
+            wait.wait_until(lambda: "stopping" in server.log, "the drain begins")
+            servers.signal_if_alive(victim, signal.SIGKILL)
+        assert server.process.wait(40) == 0
+        assert set(sending.ledger.statuses) <= {200}
+
+
+def test_signal_while_models_load_ends_the_start(tmp_path: Path) -> None:
+    onnx_slow.write(tmp_path / "slow.onnx", seconds=10.0)
+    with servers.starting("--models", str(tmp_path), "--cpu-workers", "1") as server:
+        wait.wait_until(lambda: "model" in server.log, "the models are read", 30.0)
+        assert server.stop(timeout=8.0) == 0
+        wait.wait_until(lambda: not server.leftovers(), lambda: str(server.leftovers()), 10.0)
+
+
 def test_second_signal_forces(tmp_path: Path, sample: bytes) -> None:
     onnx_slow.write(tmp_path / "slow.onnx", seconds=4.0)
     with (
