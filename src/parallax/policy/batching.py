@@ -30,6 +30,8 @@ class Reason(StrEnum):
     DEADLINE = "deadline"
     DELAY = "delay"
     SUSPECT = "suspect"
+    TURN = "turn"
+    """The device is busy, but a full batch of a less urgent key would have overtaken it."""
     DRAIN = "drain"
 
 
@@ -159,7 +161,8 @@ class Batcher(Generic[T]):
     ) -> Batch[T] | None:
         """Take the next batch out, or return None while it should still wait.
 
-        ``idle`` says that the device has nothing to do; otherwise only a full batch leaves.
+        ``idle`` says that the device has nothing to do; otherwise only a full batch leaves, or a
+        more urgent one that it would have overtaken.
         ``empty`` says that no run at all is in flight: while a suspect waits nothing else starts,
         and the suspect itself starts only then, so that what it kills is only itself.
         """
@@ -167,15 +170,23 @@ class Batcher(Generic[T]):
         for lane in lanes:
             if lane.queue[0].suspect:
                 return self._take(lane, 1, Reason.SUSPECT) if empty else None
+        passed_over: tuple[_Lane[T], int] | None = None
         for lane in lanes:
             chosen, reason = self._choose(lane, now)
             if reason is Reason.FULL:
-                return self._take(lane, chosen, reason)
+                return (
+                    self._take(*passed_over, Reason.TURN)
+                    if passed_over
+                    else self._take(lane, chosen, reason)
+                )
             if draining:
                 return self._take(lane, chosen, Reason.DRAIN)
-            if idle and now >= self._due(lane, now):
+            if now < self._due(lane, now):
+                continue
+            if idle:
                 held = lane.limits.max_delay > 0 and reason is Reason.IDLE
                 return self._take(lane, chosen, Reason.DELAY if held else reason)
+            passed_over = passed_over or (lane, chosen)
         return None
 
     @property

@@ -28,6 +28,9 @@ def bind(host: str, port: int) -> list[socket.socket]:
         ) from None
     bound: list[socket.socket] = []
     for family, _, _, _, address in dict.fromkeys(addresses):
+        if bound and port == 0:
+            # One free port for all addresses: the one that the first was given.
+            address = (address[0], bound[0].getsockname()[1], *address[2:])
         try:
             bound.append(_listen(family, address))
         except OSError as problem:

@@ -1,0 +1,96 @@
+"""How a node is laid out."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parallax.contract import spec
+from parallax.settings import concerns
+from parallax.slab import layout as layouts
+from parallax.supervisor import plan
+from tests.support import fakes
+
+
+def settings(
+    cpu_workers: int | None = 2, devices: tuple[str, ...] = ("cpu",), slots: int | None = None
+) -> concerns.Settings:
+    return replace(
+        concerns.Settings(),
+        workers=concerns.WorkerSettings(cpu_workers=cpu_workers, devices=devices),
+        slab=concerns.SlabSettings(slots=slots),
+    )
+
+
+def test_workers_default_to_the_cpus() -> None:
+    assert plan.make(settings(None), (), cpus=6).cpu_workers == 6
+    assert plan.make(settings(3), (), cpus=6).cpu_workers == 3
+
+
+def test_a_cpu_runs_one_item_per_core_and_a_gpu_two_batches() -> None:
+    assert plan.make(settings(), (), cpus=6).runs == 6
+    assert plan.make(settings(devices=("cuda:0",)), (), cpus=6).runs == 2
+
+
+def test_slots_hold_the_largest_tensor_of_any_model() -> None:
+    models = fakes.model("a", side=64), fakes.model("b", side=640)
+
+    made = plan.make(settings(), models, cpus=2)
+
+    assert {arena.slot_bytes for arena in made.slab.arenas[:2]} == {640 * 640 * 3}
+
+
+def test_slots_feed_two_batches_per_run_of_a_gpu() -> None:
+    models = (fakes.model(max_batch=32),)
+
+    made = plan.make(settings(2, ("cuda:0", "cuda:1")), models, cpus=8)
+
+    assert made.slab.arenas[0].slots * 2 >= 2 * made.runs * 32 * 2
+
+
+def test_a_fixed_batch_axis_counts_on_every_device() -> None:
+    models = (fakes.model(batch=spec.BatchSpec(64, fixed_size=64)),)
+
+    made = plan.make(settings(1), models, cpus=1)
+
+    assert made.slab.arenas[0].slots >= 128
+
+
+def test_slots_are_never_fewer_than_a_worker_needs_and_may_be_set() -> None:
+    assert plan.make(settings(16), (), cpus=1).slab.arenas[0].slots == plan.MIN_SLOTS
+    assert plan.make(settings(slots=3), (), cpus=1).slab.arenas[0].slots == 3
+
+
+def test_large_outputs_get_slots_of_their_own_size() -> None:
+    models = (fakes.model(output_bytes=1 << 20),)
+
+    made = plan.make(settings(2), models, cpus=2)
+
+    assert made.slab.arenas[made.infer(0)].slot_bytes == 1 << 20
+    assert made.slab.arenas[made.infer(0)].slots >= made.runs
+
+
+def test_small_outputs_cost_one_page() -> None:
+    made = plan.make(settings(2), (fakes.model(),), cpus=2)
+
+    assert made.slab.arenas[made.infer(0)] == layouts.ArenaLayout(1, layouts.PAGE)
+
+
+@given(workers=st.integers(1, 64), gpus=st.integers(1, 8), cpus=st.integers(1, 128))
+def test_every_process_has_a_place_of_its_own(workers: int, gpus: int, cpus: int) -> None:
+    named = tuple(f"cuda:{index}" for index in range(gpus))
+    made = plan.make(settings(workers, named), (fakes.model(),), cpus)
+    pres = [made.pre(slot) for slot in range(workers)]
+    infers = [made.infer(slot) for slot in range(gpus)]
+    posts = [made.post(slot) for slot in range(workers)]
+
+    assert sorted(pres + infers) == list(range(len(made.slab.arenas)))
+    assert sorted(pres + infers + posts) == list(range(made.slab.board_rows))
+
+
+def test_a_board_has_room_for_all_that_a_loop_works_on_at_a_time() -> None:
+    small = plan.make(settings(), (fakes.model(),), cpus=2)
+    large = plan.make(settings(devices=("cuda:0",)), (fakes.model(max_batch=300),), cpus=2)
+
+    assert small.slab.board_ids == layouts.MIN_BOARD_IDS
+    assert large.slab.board_ids >= large.runs * 300
