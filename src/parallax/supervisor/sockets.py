@@ -28,11 +28,10 @@ def bind(host: str, port: int) -> list[socket.socket]:
         ) from None
     bound: list[socket.socket] = []
     for family, _, _, _, address in dict.fromkeys(addresses):
-        if bound and port == 0:
-            # One free port for all addresses: the one that the first was given.
-            address = (address[0], bound[0].getsockname()[1], *address[2:])
+        # One free port for all addresses: the one that the first was given.
+        given = bound[0].getsockname()[1] if bound else port
         try:
-            bound.append(_listen(family, address))
+            bound.append(_listen(family, (address[0], given, *address[2:])))
         except OSError as problem:
             for each in bound:
                 each.close()
