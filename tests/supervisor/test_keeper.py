@@ -364,3 +364,18 @@ async def test_a_slot_whose_keeping_failed_can_still_be_stopped(
         await slot.stop(patience=0.01)
 
     assert slot.state == "stopped"
+
+
+async def test_a_child_that_cannot_work_is_not_started_again_before_it_was_ever_ready(
+    nursery: fakes.Nursery, around: Surroundings
+) -> None:
+    slot = keepers.Keeper(Role.INFER, 0, nursery.launch, keepers.Hooks(around.changed, around.died))
+    task = asyncio.ensure_future(slot.run())
+    child = await started(nursery)
+
+    child.speak(lifeline.Failed("cannot_start", "no such device"))
+    child.end("exit status 65")
+    await task
+
+    assert slot.failure is not None
+    assert len(nursery.children) == 1

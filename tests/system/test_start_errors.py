@@ -81,3 +81,11 @@ def test_wrong_environment_value_names_the_variable() -> None:
     assert ended.returncode == 2
     assert "NUM_CELERY_WORKERS" in ended.stderr
     assert "many" in ended.stderr
+
+
+def test_absent_device_is_one_clear_line() -> None:
+    ended = servers.run("serve", "--port", "0", "--redis-port", "0", "--devices", "cuda:7")
+    assert ended.returncode == 1
+    assert "parallax: device cuda:7" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "restart" not in ended.stderr

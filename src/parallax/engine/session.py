@@ -6,6 +6,10 @@ padded to one of a few sizes that were warmed up, because each new shape costs p
 there.
 """
 
+import contextlib
+import io
+import logging
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +21,15 @@ from numpy.typing import NDArray
 from parallax.contract import errors, spec
 from parallax.engine import device as devices
 from parallax.models import plain
+
+log = logging.getLogger(__name__)
+
+_ERRORS_ONLY = 3
+
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|failed to allocate|alloc_failed|smaller than requested bytes", re.IGNORECASE
+)
+"""How ONNX Runtime, cuDNN and cuBLAS say it; there is no error class for it."""
 
 Outputs = list[NDArray[Any]]
 """One array per graph output; the first axis is the batch."""
@@ -90,7 +103,7 @@ class Session:
                 list(self.model.output_names), {self.model.input_name: feed}
             )
         except Exception as problem:
-            if "memory" in str(problem).lower() and "alloc" in str(problem).lower():
+            if _OUT_OF_MEMORY.search(str(problem)):
                 raise OutOfDeviceMemoryError(_first_line(problem)) from problem
             raise
         for output in outputs:
@@ -116,7 +129,7 @@ def batch_sizes(batch: spec.BatchSpec, device: devices.Device) -> list[int]:
 
 def _options(device: devices.Device) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = _ERRORS_ONLY
     if not device.batches:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -134,8 +147,14 @@ def _providers(device: devices.Device) -> list[Any]:
 
 def load_device_libraries(device: devices.Device) -> None:
     """Load CUDA and cuDNN from their wheels, if they are installed that way."""
-    if device.kind == "cuda":
+    # Warnings of the runtime's own go past our log, in colours.
+    onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
+    if device.kind != "cuda":
+        return
+    with contextlib.redirect_stdout(io.StringIO()) as said:
         onnxruntime.preload_dlls()
+    for line in said.getvalue().splitlines():
+        log.warning("%s", line)
 
 
 def _pad(batch: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -50,6 +50,7 @@ class Keeper:
     _started: float = 0.0
     _heard: float = 0.0
     _last_life: bool = False
+    _was_ready: bool = False
 
     @property
     def name(self) -> str:
@@ -162,9 +163,12 @@ class Keeper:
         match message:
             case lifeline.Ready():
                 self.detail = message.detail
+                self._was_ready = True
                 self._become("ready")
             case lifeline.Failed():
                 self.failure = errors.from_code(message.code, message.message)
+                # Before it was ever ready this is a matter of settings: once more would be no use.
+                self._last_life = self._last_life or not self._was_ready
                 log.error("%s: %s", self.name, message.message)
                 self.hooks.changed()
             case lifeline.Drained():

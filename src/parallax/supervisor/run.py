@@ -163,7 +163,10 @@ class Supervisor:
         changed.clear()
 
     async def _stop(self, running: fleet.Fleet) -> None:
-        self._say.line("stopping", "answering what is in flight; a second signal forces")
+        failed = running.failure()
+        if failed is None:
+            self._say.line("stopping", "answering what is in flight; a second signal forces")
         await running.drain(self._settings.limits.drain_timeout)
         await running.stop()
-        self._say.line("stopped", f"{len(running.all)} processes")
+        if failed is None:
+            self._say.line("stopped", f"{len(running.all)} processes")
