@@ -145,13 +145,15 @@ class Keeper:
         return await ending
 
     async def _after_death(self, how: str, pid: int) -> None:
+        if self._last_life:
+            log.error("%s ended: %s", self.name, how)
+            await self.hooks.died(pid)
+            return
         self._become("backing-off")
         self.restarts += 1
         delay = self._backoff.after(time.monotonic() - self._started)
         log.error("%s ended: %s; restart %d in %.2f s", self.name, how, self.restarts, delay)
         await self.hooks.died(pid)
-        if self._last_life:
-            return
         try:
             async with asyncio.timeout(delay):
                 await self._stopping.wait()
