@@ -190,6 +190,7 @@ async def call(function: Callable[..., T], *args: Any, patience: float) -> T:
     finally:
         if not answer.done():
             kill(child.pid)
+            answer.cancel()
         await child.ended()
 
 
