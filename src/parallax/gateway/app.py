@@ -31,11 +31,11 @@ def layers(api: context.ApiContext) -> list[middleware.Middleware]:
     """Return what is around every exchange, outermost first."""
     limit = int(api.settings.limits.max_body_mb * MEGABYTE)
     total = int(api.settings.limits.max_buffered_mb * MEGABYTE)
-    logged = [middleware.Middleware(wrapping.AccessLog, clock=api.clock)]
     return [
         middleware.Middleware(wrapping.Stamp),
-        *(logged if api.settings.http.access_log else []),
-        middleware.Middleware(wrapping.Observe, clock=api.clock),
+        middleware.Middleware(
+            wrapping.Observe, clock=api.clock, log_access=api.settings.http.access_log
+        ),
         middleware.Middleware(bodies.BodyGuard, limit=limit, total=total),
         middleware.Middleware(wrapping.Problems),
     ]

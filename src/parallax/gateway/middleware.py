@@ -52,46 +52,13 @@ class Stamp:
         await self._app(scope, receive, stamped)
 
 
-class AccessLog:
-    """Logs one line per exchange. Without the query, which may carry a key."""
-
-    def __init__(self, app: types.ASGIApp, clock: Clock) -> None:
-        self._app = app
-        self._clock = clock
-
-    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
-        """Log one exchange."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = self._clock()
-        status = CLIENT_GONE
-
-        async def noted(message: types.Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, noted)
-        finally:
-            access.info(
-                "%s %s %d %.1f ms %s",
-                scope["method"],
-                scope["path"],
-                status,
-                (self._clock() - started) * 1000,
-                scope[REQUEST_ID].decode("ascii"),
-            )
-
-
 class Observe:
-    """Counts and times every exchange by route template."""
+    """Counts and times every exchange by route template, and logs it if that is wanted."""
 
-    def __init__(self, app: types.ASGIApp, clock: Clock) -> None:
+    def __init__(self, app: types.ASGIApp, clock: Clock, log_access: bool) -> None:
         self._app = app
         self._clock = clock
+        self._log_access = log_access
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """Measure one exchange."""
@@ -112,7 +79,18 @@ class Observe:
         finally:
             route = scope.get("route")
             handler = UNMATCHED if route is None else route.path
-            metrics.observe_http(scope["method"], status, handler, self._clock() - started)
+            seconds = self._clock() - started
+            metrics.observe_http(scope["method"], status, handler, seconds)
+            if self._log_access:
+                _log(scope, status, seconds)
+
+
+def _log(scope: types.Scope, status: int, seconds: float) -> None:
+    # The path as sent: decoded it could hold a line break and forge a line of the log. Without the
+    # query, which may carry a key.
+    path = scope.get("raw_path", b"").decode("ascii", "backslashreplace")
+    request_id = scope[REQUEST_ID].decode("ascii")
+    access.info("%s %s %d %.1f ms %s", scope["method"], path, status, seconds * 1000, request_id)
 
 
 class Problems:

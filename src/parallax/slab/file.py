@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from parallax.contract import errors
+from parallax.slab import abandoned
 from parallax.slab import layout as layouts
 
 PREFIX = "parallax-slab-"
@@ -53,20 +54,9 @@ class SlabFile:
 
 
 def remove_stale(directory: str) -> None:
-    """Remove slab files whose supervisor no longer lives (it holds a lock on its own)."""
-    for path in Path(directory).glob(f"{PREFIX}*"):
-        try:
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            continue  # another user's, or gone in the meantime
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        else:
-            path.unlink(missing_ok=True)
-        finally:
-            os.close(fd)
+    """Remove slab files whose supervisor no longer lives."""
+    for path in abandoned.find(Path(directory), PREFIX):
+        path.unlink(missing_ok=True)
 
 
 def _free_bytes(directory: str) -> int:

@@ -9,6 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from parallax.slab import abandoned
+
 PREFIX = "parallax-run-"
 
 
@@ -17,7 +19,8 @@ class RunDir:
 
     def __init__(self) -> None:
         root = Path(tempfile.gettempdir())
-        _remove_stale(root)
+        for forgotten in abandoned.find(root, PREFIX):
+            shutil.rmtree(forgotten, ignore_errors=True)
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
         self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -32,19 +35,3 @@ class RunDir:
         """Remove it with everything in it."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
-
-
-def _remove_stale(root: Path) -> None:
-    for path in root.glob(f"{PREFIX}*"):
-        try:
-            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError:
-            continue  # another user's, or gone in the meantime
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        else:
-            shutil.rmtree(path, ignore_errors=True)
-        finally:
-            os.close(lock)
