@@ -89,7 +89,7 @@ def test_all_problems_are_listed(tmp_path: Path) -> None:
         f"{path}: [http] prot is not an option; did you mean port?",
         f"{path}: [http] host: 5 is not a text of at least one character",
         "NUM_WORKERS: 'many' is not a whole number from 1 to 256",
-        "--timeout: 0.0 is not a number from 0.05 to 3600",
+        "--timeout: 0.0 is not a number from 0.05 to 300",
     ]
 
 

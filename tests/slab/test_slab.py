@@ -3,6 +3,7 @@
 import multiprocessing
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -333,3 +334,31 @@ def _in_memory(layout: layouts.SlabLayout) -> slabs.Slab:
     with tempfile.NamedTemporaryFile() as file:
         file.truncate(layout.size)
         return slabs.Slab(file.name, layout)
+
+
+def test_a_reader_between_two_writes_never_takes_the_end_of_work_for_a_hang(
+    slab: slabs.Slab,
+) -> None:
+    seen: list[float] = []
+
+    class Slow:
+        """The writer's row, with a reader after each single write."""
+
+        def __init__(self, row: Any) -> None:
+            self.row = row
+
+        def __getitem__(self, name: str) -> Any:
+            return self.row[name]
+
+        def __setitem__(self, name: str, value: Any) -> None:
+            self.row[name] = value
+            seen.append(slab.board(0).busy_for(time.monotonic()))
+
+    board = slab.board(0)
+    board._row = Slow(board._row)
+    for entry in ("1-0", "2-0", "3-0"):
+        board.begin(entry)
+        board.end(entry)
+
+    assert max(seen) < 60.0
+    assert seen[-1] == 0.0

@@ -379,3 +379,34 @@ async def test_a_child_that_cannot_work_is_not_started_again_before_it_was_ever_
 
     assert slot.failure is not None
     assert len(nursery.children) == 1
+
+
+async def test_a_process_that_fails_after_loading_for_long_is_in_a_crash_loop_all_the_same(
+    nursery: fakes.Nursery, around: Surroundings
+) -> None:
+    delays: list[float] = []
+
+    class Recorded(restarts.Backoff):
+        def after(self, lived: float) -> float:
+            delays.append(lived)
+            return 0.0
+
+    slot = keepers.Keeper(
+        Role.INFER,
+        0,
+        nursery.launch,
+        keepers.Hooks(around.changed, around.died),
+        _backoff=Recorded(),
+    )
+    task = asyncio.ensure_future(slot.run())
+    child = await started(nursery)
+    child.end("died while it loaded")
+    successor = await started(nursery, 2)
+    successor.speak(lifeline.Ready())
+    successor.end("died")
+    await started(nursery, 3)
+    await slot.stop(patience=0.0)
+    await task
+
+    assert delays[0] == 0.0
+    assert delays[1] > 0.0

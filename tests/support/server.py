@@ -112,10 +112,14 @@ class Server:
             self.process.send_signal(number)
         return self.process.wait(timeout)
 
-    def pending(self) -> int:
-        """Return how many entries the inference loop holds."""
+    def pending(self, model: str = "") -> int:
+        """Return how many entries of a model (of all) the inference loop holds."""
         streams = self.status()["streams"]
-        return sum(s["pending"] for name, s in streams.items() if name.startswith("infer:"))
+        return sum(
+            stats["pending"]
+            for name, stats in streams.items()
+            if name.startswith("infer:") and name.endswith(model)
+        )
 
     def answers(self) -> bool:
         """Say whether the server is reachable and ready."""

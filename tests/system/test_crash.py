@@ -110,15 +110,21 @@ def test_readiness_is_false_while_a_stage_has_no_worker(server: servers.Server) 
 
 def test_request_that_kills_every_worker_is_set_aside_alone(tmp_path: Path, sample: bytes) -> None:
     onnx_slow.write(tmp_path / "slow.onnx", seconds=1.0)
+    onnx_slow.write(tmp_path / "quick.onnx", seconds=0.01)
     with servers.serve("--models", str(tmp_path), "--cpu-workers", "1") as server:
-        with load.Load(server.url, sample, model="slow", clients=1) as sending:
+        with (
+            load.Load(server.url, sample, model="quick", clients=2) as innocent,
+            load.Load(server.url, sample, model="slow", clients=1) as guilty,
+        ):
             for _ in range(3):
-                wait.wait_until(lambda: server.pending() > 0, "the request runs")
+                wait.wait_until(lambda: server.pending("slow") > 0, "the request runs", 20.0)
+                innocent.answers(2)
                 server.wait_restarted("infer", server.kill("infer"))
-            sending.answers(1)
-        poisoned, *_ = sending.ledger.answers
-        assert sending.ledger.statuses[0] == 500
+            guilty.answers(1)
+        poisoned, *_ = guilty.ledger.answers
+        assert guilty.ledger.statuses[0] == 500
         assert "workers" in poisoned["message"]
+        assert set(innocent.ledger.statuses) == {200}
         assert server.status()["streams"]["dead"]["length"] == 1
 
 

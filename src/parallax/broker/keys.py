@@ -53,7 +53,7 @@ class Keys:
         return f"{self.tag}:lease:{consumer}"
 
     def cancelled(self, request: str) -> str:
-        """Mark of a request whose client has gone; expires with the request's deadline."""
+        """Mark of a request whose client has gone; expires when no deadline can be further off."""
         return f"{self.tag}:cancelled:{request}"
 
     def moved(self, record: str) -> str:

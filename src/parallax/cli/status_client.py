@@ -10,7 +10,7 @@ from typing import Any
 from parallax.contract import errors
 
 TIMEOUT = 5.0
-"""Seconds for the whole answer; a server that is alive needs milliseconds."""
+"""Seconds for each step of the exchange; a server that is alive needs milliseconds."""
 
 _PARTS: tuple[tuple[str, type], ...] = (("processes", list), ("streams", dict), ("models", list))
 

@@ -1,8 +1,7 @@
 """Every failure that parallax names, as one tree.
 
 A class says what went wrong (``code``, a word that crosses process lines and appears in answers and
-metrics) and whether the same request may succeed later (``retryable``). It knows nothing of HTTP:
-status codes live in ``gateway.problems`` alone.
+metrics). It knows nothing of HTTP: status codes live in ``gateway.problems`` alone.
 """
 
 from typing import ClassVar
@@ -12,7 +11,6 @@ class ParallaxError(Exception):
     """Base of all named failures. ``message`` is safe to show to a client."""
 
     code: ClassVar[str] = "internal"
-    retryable: ClassVar[bool] = False
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -67,7 +65,6 @@ class OverloadedError(ParallaxError):
     """The bounded number of requests in flight is reached. ``retry_after`` is in seconds."""
 
     code = "overloaded"
-    retryable = True
 
     def __init__(self, message: str, retry_after: float = 1.0) -> None:
         super().__init__(message)
@@ -90,7 +87,6 @@ class DeadlineExceededError(ParallaxError):
     """The request's deadline passed before its answer was ready."""
 
     code = "deadline_exceeded"
-    retryable = True
 
 
 class ModelFailedError(ParallaxError):
@@ -109,7 +105,6 @@ class TensorLostError(ParallaxError):
     """A slab slot no longer holds the tensor that an entry refers to; it has to be recomputed."""
 
     code = "tensor_lost"
-    retryable = True
 
 
 class MalformedEntryError(ParallaxError):

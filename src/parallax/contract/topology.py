@@ -1,8 +1,4 @@
-"""The route of a request as data: which stages there are, in which order, and what they are called.
-
-Everything that has to know "what comes after pre" or "how is the consumer of this slot named" asks
-here, so that a new stage is one row and not a search through the tree.
-"""
+"""The stages and the roles of processes: what there is, and what each is called."""
 
 from enum import StrEnum
 

@@ -40,5 +40,5 @@ def decode(kind: type[_Message], data: bytes) -> _Message:
         )
     try:
         return _decoders[kind].decode(memoryview(data)[1:])  # type: ignore[return-value]
-    except msgspec.MsgspecError as problem:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
         raise errors.MalformedEntryError(f"entry is not a {kind.__name__}: {problem}") from problem

@@ -1,9 +1,8 @@
 """A model loaded on a device. The only module that knows ONNX Runtime.
 
-On a CPU all loops share one session whose runs are single-threaded: several of them in flight use
-the cores better than one multi-threaded run (measured, see bench/README.md). On CUDA the batch is
-padded to one of a few sizes that were warmed up, because each new shape costs planning and memory
-there.
+On a CPU the runs of a session are single-threaded: several of them in flight use the cores better
+than one multi-threaded run. On CUDA the batch is padded to one of a few sizes that were warmed up,
+because each new shape costs planning and memory there.
 """
 
 import contextlib

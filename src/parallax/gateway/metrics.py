@@ -1,7 +1,7 @@
 """The metrics of the api processes, and how they are shown.
 
-The supervisor sets ``PROMETHEUS_MULTIPROC_DIR`` before anything is imported, so that one scrape of
-any api process shows them all; without it (tests, embedding) the process shows its own.
+The supervisor sets ``PROMETHEUS_MULTIPROC_DIR`` before the fork server starts, so that one scrape
+of any api process shows them all; without it (tests, embedding) the process shows its own.
 """
 
 import prometheus_client

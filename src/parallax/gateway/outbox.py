@@ -19,8 +19,9 @@ SENDERS = 2
 """Round trips under way at a time; what arrives meanwhile goes into the next one."""
 BATCH_PARTS = 32
 BATCH_BYTES = 4_000_000
-CANCEL_TTL_MS = 60_000
-"""How long a mark "abandoned" must outlive the request: no stage waits longer than that by far."""
+CANCEL_TTL_MS = 300_000
+"""How long a mark "abandoned" stays: as long as the longest ``--timeout``, after which every stage
+drops the request by itself."""
 
 
 class Outbox:

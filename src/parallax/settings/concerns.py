@@ -45,20 +45,20 @@ class LimitSettings:
         help="Request bodies an api process holds at a time, MB; beyond it requests get 503.",
     )
     max_megapixels: float = option(
-        178.0, minimum=0.001, maximum=178.0, help="Largest picture, in megapixels."
+        100.0, minimum=0.001, maximum=178.0, help="Largest picture, in megapixels."
     )
     max_images: int = option(
         64, minimum=1, maximum=4096, help="Largest number of pictures in one request."
     )
     timeout: float = option(
-        30.0, minimum=0.05, maximum=3600, help="Seconds within which every request is answered."
+        30.0, minimum=0.05, maximum=300, help="Seconds within which every request is answered."
     )
     drain_timeout: float = option(
         30.0, minimum=0, maximum=3600, help="Seconds that requests in flight get at shutdown."
     )
     stuck_timeout: float = option(
         20.0,
-        minimum=1,
+        minimum=10,
         maximum=3600,
         help="Seconds after which a worker busy with one item is killed.",
     )

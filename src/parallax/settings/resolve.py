@@ -1,7 +1,7 @@
 """The defaults that depend on the machine, filled in once and in one place.
 
-After this nobody else has to ask "and if it is None?" for the fields named here. Which devices
-there are only the runtime knows, and how many slots only the models tell; those stay open.
+Which devices there are only the runtime knows, and how many slots only the models tell; those stay
+open.
 """
 
 import re

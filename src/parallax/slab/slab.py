@@ -229,6 +229,9 @@ class Board:
         for position, entry in enumerate(shown):
             milliseconds, _, sequence = entry.partition("-")
             self._row["ids"][position] = int(milliseconds), int(sequence)
-        self._row["since"] = next(iter(self._working.values()), 0.0)
+        if shown:
+            # Left as it is when nothing is shown: a reader between the two writes would otherwise
+            # see a worker that has been busy since the machine was started.
+            self._row["since"] = self._working[shown[0]]
         # Count last: a reader never sees an id that is not written yet.
         self._row["count"] = len(shown)

@@ -112,12 +112,13 @@ class EmbeddedKeeper:
                 return
             self._become("backing-off")
             self._restarts += 1
-            delay = self._backoff.after(time.monotonic() - self._started)
+            lived = time.monotonic() - self._started if self._started else 0.0
+            self._started = 0.0
+            delay = self._backoff.after(lived)
             log.error("broker ended with %d; restart %d in %.2f s", status, self._restarts, delay)
             await asyncio.sleep(delay)
             if self._state == "stopping":
                 return
-            self._started = time.monotonic()
             try:
                 await self.start()
             except (errors.StartupError, OSError) as problem:

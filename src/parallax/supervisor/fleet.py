@@ -108,7 +108,8 @@ class Fleet:
 
     def _look_at(self, each: keeper.Keeper, now: float) -> None:
         board = self._boards.get(each.name)
-        busy = board.busy_for(now) if board and each.state == "ready" else 0.0
+        # A board that a predecessor left behind counts from the readiness of its successor on.
+        busy = min(board.busy_for(now), each.ready_for(now)) if board else 0.0
         if busy > self._node.settings.limits.stuck_timeout:
             each.kill(f"stuck for {busy:.0f} s")
         elif each.silent_for(now) > max(MIN_SILENCE, 2 * self._node.settings.workers.lease):
@@ -128,10 +129,13 @@ class Fleet:
             for waiter in late:
                 waiter.cancel()
 
-    async def stop(self) -> None:
-        """Stop all processes, each role after the one that feeds it."""
+    async def stop(self, patience: float) -> None:
+        """Stop all processes, each role after the one that feeds it, within ``patience``
+        seconds."""
+        until = time.monotonic() + patience
         for role in (Role.PRE, Role.INFER, Role.POST, Role.API):
-            await asyncio.gather(*(each.stop() for each in self.keepers[role]))
+            left = max(0.0, until - time.monotonic())
+            await asyncio.gather(*(each.stop(left) for each in self.keepers[role]))
 
     async def kill(self) -> None:
         """Kill everything at once."""
@@ -201,7 +205,7 @@ class Fleet:
             count = await reclaimer.give_back(
                 self._node.broker, seating.streams(config), holder, guilty, rules
             )
-        except errors.BrokerUnavailableError as problem:
+        except errors.ParallaxError as problem:
             # Its successor does the same as its first act, when the broker is back.
             log.warning("%s: nothing could be given back yet: %s", holder.consumer, problem)
             return

@@ -11,10 +11,11 @@ import os
 import secrets
 import time
 from dataclasses import dataclass
+from importlib import metadata
 
 from parallax.aio import tasks
 from parallax.broker import base, client, keys
-from parallax.contract import errors, lifeline, topology
+from parallax.contract import errors, lifeline, spec, topology
 from parallax.contract.topology import Role, Stage
 from parallax.settings import concerns, machine, sources
 from parallax.slab import file, slab
@@ -68,6 +69,7 @@ async def prepare(
         StartupError: something cannot be had; the message says what and what to do.
     """
     started = time.monotonic()
+    _warn_of_plain_pillow()
     cpus = machine.inspect(sources.environment()).cpus
     names = keys.Keys(settings.broker.namespace, settings.broker.node or "localhost")
     listening = sockets.bind(settings.http.host, settings.http.port)
@@ -84,16 +86,30 @@ async def prepare(
     broker = client.connect_async(keeper.url, names)
     stack.push_async_callback(broker.aclose)
     await _claim_node(settings, broker, names, stack, crew)
-    found = await preparing.read(settings)
-    say.models(found)
-    planned = plan.make(settings, found.specs, cpus)
+    models = await _models(settings, say)
+    planned = plan.make(settings, models, cpus)
     shared, path = _slab(settings, planned, stack)
-    node = fleet.Node(
-        settings, names, keeper.url, broker, found.specs, planned, shared, path, listening
-    )
+    node = fleet.Node(settings, names, keeper.url, broker, models, planned, shared, path, listening)
     await _prepare_streams(node, stack, crew)
+    # Unwound first: a sweep or a renewal beside the tidying would bring back what it removes.
+    stack.push_async_callback(crew.close)
     host, port = listening[0].getsockname()[:2]
     return Ground(node, keeper, announce.url(host, port), started)
+
+
+def _warn_of_plain_pillow() -> None:
+    """Say so when ``pillow`` was installed over Pillow-SIMD: decoding is slower by half then."""
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        found = metadata.version("pillow")
+        log.warning("pillow %s is installed over Pillow-SIMD; remove it and reinstall that", found)
+
+
+async def _models(
+    settings: concerns.Settings, say: announce.Announcer
+) -> tuple[spec.ModelSpec, ...]:
+    found = await preparing.read(settings)
+    say.models(found)
+    return found.specs
 
 
 def _slab(
@@ -135,7 +151,7 @@ async def _keep_holding(broker: base.AsyncBroker, hold: base.Acquire, period: fl
         try:
             if not await broker.execute(hold):
                 log.error("another process took over the name of this node (%s)", hold.name)
-        except errors.BrokerUnavailableError as problem:
+        except errors.ParallaxError as problem:
             log.debug("node lock not renewed: %s", problem)
 
 
@@ -190,5 +206,5 @@ async def _quietly(broker: base.AsyncBroker, op: base.Op[object]) -> None:
     """Carry out what would be nice to have done before the end."""
     try:
         await broker.execute(op)
-    except errors.BrokerUnavailableError as problem:
+    except errors.ParallaxError as problem:
         log.debug("left undone at the end: %s", problem)

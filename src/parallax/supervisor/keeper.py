@@ -14,7 +14,7 @@ from parallax.supervisor import child as children
 log = logging.getLogger(__name__)
 
 STOP_PATIENCE = 10.0
-"""Seconds a child gets to finish what is in hand before it is killed."""
+"""Seconds that processes get to finish what is in hand before they are killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,10 @@ class Keeper:
     _child: children.Child | None = None
     _started: float = 0.0
     _heard: float = 0.0
+    _ready_at: float = 0.0
+    _worked: float = 0.0
+    """Seconds for which the last process was ready. Loading for long and then failing is no
+    life."""
     _last_life: bool = False
     _was_ready: bool = False
 
@@ -79,6 +83,10 @@ class Keeper:
         if self._child:
             log.error("%s (pid %d) is killed: %s", self.name, self.pid, reason)
             children.kill(self.pid)
+
+    def ready_for(self, now: float) -> float:
+        """Return for how many seconds the process has been ready; 0 if it is not."""
+        return now - self._ready_at if self.state == "ready" else 0.0
 
     def silent_for(self, now: float) -> float:
         """Return for how many seconds nothing was heard from a process that is ready."""
@@ -134,6 +142,7 @@ class Keeper:
             log.exception("%s could not be started or watched", self.name)
             children.kill(pid)
             how = repr(problem)
+        self._worked = self.ready_for(time.monotonic())
         self._child = None
         return how, pid
 
@@ -151,7 +160,7 @@ class Keeper:
             return
         self._become("backing-off")
         self.restarts += 1
-        delay = self._backoff.after(time.monotonic() - self._started)
+        delay = self._backoff.after(self._worked)
         log.error("%s ended: %s; restart %d in %.2f s", self.name, how, self.restarts, delay)
         await self.hooks.died(pid)
         try:
@@ -166,6 +175,7 @@ class Keeper:
             case lifeline.Ready():
                 self.detail = message.detail
                 self._was_ready = True
+                self._ready_at = time.monotonic()
                 self._become("ready")
             case lifeline.Failed():
                 self.failure = errors.from_code(message.code, message.message)

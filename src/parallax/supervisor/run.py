@@ -21,7 +21,7 @@ from msgspec import structs
 from parallax.aio import tasks
 from parallax.observe import logs
 from parallax.settings import concerns
-from parallax.supervisor import announce, fleet, ground, health, pid1
+from parallax.supervisor import announce, fleet, ground, health, keeper, pid1
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ HEALTH_EVERY = 1.0
 
 UNWIND = 10.0
 """Seconds that an interrupted start gets to give back what it has taken."""
+
+FAREWELL = 2.0
+"""Seconds after the drain deadline in which api processes send what they still owe: errors."""
 
 FORCED = 130
 """Exit status after a second signal."""
@@ -166,7 +169,7 @@ class Supervisor:
         failed = running.failure()
         if failed is None:
             self._say.line("stopping", "answering what is in flight; a second signal forces")
-        await running.drain(self._settings.limits.drain_timeout)
-        await running.stop()
+        await running.drain(self._settings.limits.drain_timeout + FAREWELL)
+        await running.stop(keeper.STOP_PATIENCE)
         if failed is None:
             self._say.line("stopped", f"{len(running.all)} processes")

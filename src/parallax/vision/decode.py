@@ -13,9 +13,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
@@ -38,6 +39,9 @@ FORMATS = ("JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF")
 Image.MAX_IMAGE_PIXELS = None
 
 _MAX_CAUSE = 200
+
+_STRIP_PIXELS = 1 << 20
+"""Pixels of a deep picture that are brought to 8 bits at a time."""
 
 _SIGNATURES: tuple[tuple[bytes, Callable[[BinaryIO], ImageFile.ImageFile]], ...] = (
     (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
@@ -196,11 +200,28 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Return a deep grey picture as mode L.
 
     Integers keep their high byte of 16, as ``IMREAD_COLOR`` of OpenCV does; floats are taken as 0
-    to 1 when none is larger, else as 0 to 255.
+    to 1 when none is larger, else as 0 to 255. Strip by strip, because the whole picture in
+    floating point takes several times the memory of the decoded one.
     """
-    values = np.asarray(image)
-    if image.mode == "F":
-        finite = np.nan_to_num(values, nan=0.0, posinf=255.0, neginf=0.0)
-        scaled = finite * 255.0 if float(finite.max()) <= 1.0 else finite
-        return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
-    return Image.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8))
+    result = np.empty((image.height, image.width), np.uint8)
+    scale = 1.0
+    if image.mode == "F" and max(float(strip.max()) for _, strip in _strips(image)) <= 1.0:
+        scale = 255.0
+    for top, strip in _strips(image):
+        if image.mode == "F":
+            eight = np.clip(np.rint(strip * scale), 0, 255)
+        else:
+            eight = np.clip(strip, 0, 65535) >> 8
+        result[top : top + len(strip)] = eight
+    return Image.fromarray(result)
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield the picture in strips with their first row; floats without infinities or NaN."""
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        values = np.asarray(image.crop((0, top, image.width, bottom)))
+        if image.mode == "F":
+            values = np.nan_to_num(values, nan=0.0, posinf=255.0, neginf=0.0)
+        yield top, values

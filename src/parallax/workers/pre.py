@@ -13,7 +13,7 @@ from parallax.slab import slab as slabs
 from parallax.stages import pre
 from parallax.workers import triage
 
-SLOT_PATIENCE = 10.0
+SLOT_PATIENCE = 5.0
 """Seconds a picture may wait for a free slot before its client is told that we are overloaded."""
 
 
