@@ -59,10 +59,11 @@ def test_machine_paths_are_seen() -> None:
     ]
 
 
-def test_stage_worker_is_light() -> None:
+@pytest.mark.parametrize("process", ["workers.stage_worker", "supervisor.run"])
+def test_process_that_is_to_be_light_imports_nothing_heavy(process: str) -> None:
     code = (
         "import sys\n"
-        "import parallax.workers.stage_worker\n"
+        f"import parallax.{process}\n"
         f"sys.exit(' '.join(set({HEAVY!r}) & set(sys.modules)) or 0)\n"
     )
     done = python(code)

@@ -93,7 +93,7 @@ def test_ls_json(run: Run, catalog: Catalog, directory: Path) -> None:
 def test_ls_names_what_is_refused_and_goes_on(run: Run, catalog: Catalog, directory: Path) -> None:
     catalog.refused = ((directory / "bad.onnx", "no outputs"),)
     result = run("models", "ls", "--models", directory)
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     assert result.stderr == f"parallax: {directory}/bad.onnx: no outputs\n"
 
 

@@ -260,3 +260,8 @@ def _closed(descriptor: int) -> bool:
     except OSError:
         return True
     return False
+
+
+def test_a_burst_of_connections_may_wait() -> None:
+    """Hypercorn listens again on a socket it is given, with a backlog of its own."""
+    assert serve.configure([0], 1.0).backlog == serve.BACKLOG >= 1024

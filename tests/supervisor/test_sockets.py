@@ -50,3 +50,11 @@ def test_a_host_that_does_not_exist_is_named() -> None:
 def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(errors.StartupError, match=r"cannot listen on 192\.0\.2\.1"):
         sockets.bind("192.0.2.1", 0)
+
+
+def test_a_port_in_use_names_the_option_that_chose_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(errors.StartupError, match=rf"--redis-port: port {port} .*in use"):
+            sockets.check_free("127.0.0.1", port, "--redis-port")
+    sockets.check_free("127.0.0.1", port, "--redis-port")

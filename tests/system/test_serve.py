@@ -111,3 +111,9 @@ def test_stage_workers_are_lean(server: servers.Server) -> None:
     for role in ("pre", "post"):
         maps = Path(f"/proc/{server.pid(role)}/maps").read_text()
         assert "onnxruntime" not in maps
+
+
+def test_nothing_but_prepared_graphs_is_left_in_the_users_cache(server: servers.Server) -> None:
+    """ONNX Runtime would keep a database of telemetry there."""
+    kept = {path.name for path in (server.home / "cache").iterdir()}
+    assert kept <= {"parallax"}

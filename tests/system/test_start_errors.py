@@ -25,7 +25,7 @@ def test_taken_broker_port() -> None:
         port = str(taken.getsockname()[1])
         ended = servers.run("serve", "--port", "0", "--redis-port", port)
     assert ended.returncode == 1
-    assert "broker" in ended.stderr
+    assert f"--redis-port: port {port}" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

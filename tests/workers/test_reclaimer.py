@@ -215,3 +215,15 @@ async def test_a_janitor_works_for_ever_also_past_a_broker_that_is_away(
 
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_broker_that_came_back_empty_frees_its_slots_at_once(world: worlds.World) -> None:
+    orphan(world, "1-0")
+    janitor = reclaimer.Janitor(world.async_broker(), world.slab, period=3600.0)
+    task = asyncio.ensure_future(janitor.run())
+
+    janitor.bereaved.set()
+    await wait_until_async(lambda: not world.slab.held(), "the slot is freed")
+
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

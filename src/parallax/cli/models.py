@@ -37,6 +37,8 @@ def list_models(as_json: bool, config_path: Path | None, **given: Any) -> None:
     else:
         report.print_models(found.specs, found.notes)
     failures.report(f"{path}: {reason}" for path, reason in found.refused)
+    if found.refused:
+        sys.exit(failures.EXIT_FAILED)
 
 
 @arguments.settings_options(_CHECKING)

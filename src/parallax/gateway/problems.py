@@ -47,6 +47,8 @@ class InvalidBodyError(errors.InvalidRequestError):
         self.given = given
 
 
+BROKER_MESSAGE = "The server's broker does not answer; try again."
+
 STATUS: dict[str, int] = {
     errors.InternalError.code: 500,
     errors.BadImageError.code: 400,
@@ -97,6 +99,8 @@ def body(problem: errors.ParallaxError) -> bytes:
     if isinstance(problem, errors.InvalidRequestError):
         return orjson.dumps({"detail": [_detail(problem)]})
     message = INTERNAL_MESSAGE if problem.code in _VAGUE else problem.message
+    if isinstance(problem, errors.BrokerUnavailableError):
+        message = BROKER_MESSAGE  # addresses and paths are for the log
     return orjson.dumps({"message": message})
 
 

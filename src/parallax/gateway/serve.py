@@ -16,6 +16,8 @@ from starlette import types
 
 log = logging.getLogger(__name__)
 
+BACKLOG = 1024
+"""Connections that may wait to be accepted; a burst beyond it is reset."""
 KEEP_ALIVE = 75.0
 """Seconds that an idle connection, or one that never completes its headers, is kept."""
 LONGEST_HEADERS = 32 * 1024
@@ -72,6 +74,8 @@ def configure(sockets: Sequence[int], graceful_timeout: float) -> hypercorn.conf
     """Return hypercorn's configuration for listening on these descriptors."""
     config = hypercorn.config.Config()
     config.bind = [f"fd://{descriptor}" for descriptor in sockets]
+    # Hypercorn listens again on the supervisor's socket, and its own backlog is a tenth of this.
+    config.backlog = BACKLOG
     config.graceful_timeout = graceful_timeout
     config.keep_alive_timeout = KEEP_ALIVE
     config.keep_alive_max_requests = REQUESTS_PER_CONNECTION

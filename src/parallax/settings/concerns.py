@@ -196,7 +196,7 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class CompatSettings:
-    """Names that deployments of the original server set: checked, with nothing to switch yet."""
+    """Names that Roboflow Inference deployments set: checked, with nothing to switch yet."""
 
     core_models_enabled: bool = option(
         False, env=("CORE_MODELS_ENABLED",), help="Accepted; core models are not served yet."

@@ -86,14 +86,18 @@ def quota_v1(quota_us: str, period_us: str) -> float | None:
 
 
 def cache_home(environ: Mapping[str, str]) -> Path:
-    """Return $XDG_CACHE_HOME, else ~/.cache, else (no home) the temporary directory."""
+    """Return $XDG_CACHE_HOME, else ~/.cache, else (no home) a folder of this user's among the
+    temporary ones: prepared graphs in a folder of somebody else's could not be trusted."""
     named = environ.get("XDG_CACHE_HOME", "")
     if named.startswith("/"):  # the specification says to ignore relative ones
         return Path(named)
     home = Path(environ.get("HOME") or "/nonexistent")
     if home.is_dir() and os.access(home, os.W_OK):
         return home / ".cache"
-    return Path(tempfile.gettempdir())
+    own = Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"
+    own.mkdir(mode=0o700, exist_ok=True)
+    is_private = own.stat().st_uid == os.getuid() and not own.stat().st_mode & 0o022
+    return own if is_private else Path(tempfile.mkdtemp(prefix="cache-"))
 
 
 def _ratio(quota: str, period: str) -> float | None:

@@ -6,32 +6,19 @@ import os
 import secrets
 import socket
 import time
-from dataclasses import dataclass
 
 import uvloop
 
 from parallax import version
 from parallax.aio import lifeline as lifelines
 from parallax.aio import signals, tasks
-from parallax.broker import client, keys
-from parallax.contract import errors, lifeline, spec
+from parallax.broker import client
+from parallax.contract import errors, lifeline
 from parallax.gateway import app, context, dispatch, mailbox, serve
 from parallax.observe import logs
-from parallax.settings import concerns
+from parallax.supervisor.api_config import ApiConfig
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ApiConfig:
-    """What an api process is told at its start."""
-
-    slot: int
-    settings: concerns.Settings
-    keys: keys.Keys
-    broker_url: str
-    models: tuple[spec.ModelSpec, ...]
-    uuid: str
 
 
 def main(end: socket.socket, config: ApiConfig, sockets: list[socket.socket]) -> None:

@@ -13,6 +13,7 @@ from parallax.contract import errors, lifeline
 from parallax.contract.topology import Role
 from parallax.policy import restarts
 from parallax.settings import concerns
+from parallax.supervisor import sockets
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,11 @@ class BrokerKeeper(Protocol):
     @property
     def up(self) -> bool:
         """Whether it answers."""
+        ...
+
+    @property
+    def restarted(self) -> asyncio.Event:
+        """Set by each return of a broker that was away, and may have lost everything."""
         ...
 
     def info(self, now: float) -> lifeline.ProcessInfo | None:
@@ -78,6 +84,8 @@ class EmbeddedKeeper:
             self._password_file.write_text(password)
         self._broker = server.EmbeddedBroker(server.find_binary(wanted.redis_server), options)
         self.url = self._broker.url
+        self.restarted = asyncio.Event()
+        self._tcp_port = wanted.redis_port
         self._changed = changed
         self._backoff = restarts.Backoff()
         self._restarts = 0
@@ -97,6 +105,8 @@ class EmbeddedKeeper:
 
     async def start(self) -> str:
         """Start it and wait until it answers."""
+        if self._tcp_port:
+            sockets.check_free("127.0.0.1", self._tcp_port, "--redis-port")
         await self._broker.start()
         self._started = time.monotonic()
         self._become("ready")
@@ -121,6 +131,7 @@ class EmbeddedKeeper:
                 return
             try:
                 await self.start()
+                self.restarted.set()
             except (errors.StartupError, OSError) as problem:
                 log.error("%s", problem)
 
@@ -141,6 +152,7 @@ class ExternalKeeper:
     def __init__(self, url: str, names: keys.Keys, changed: Callable[[], None]) -> None:
         self.url = url
         self.up = False
+        self.restarted = asyncio.Event()
         self._names = names
         self._changed = changed
 
@@ -169,6 +181,8 @@ class ExternalKeeper:
                 log.warning("the broker %s", "is back" if up else "does not answer")
                 self.up = up
                 self._changed()
+                if up:
+                    self.restarted.set()
 
     async def stop(self) -> None:
         """Leave it alone."""

@@ -18,4 +18,6 @@ def prepare(metrics_directory: Path) -> None:
         environment.setdefault(name, "1")
     for name, value in _MALLOC.items():
         environment.setdefault(name, value)
+    # ONNX Runtime 1.31 otherwise keeps a database of events for its maker in the user's cache.
+    environment["ORT_DISABLE_TELEMETRY"] = "1"
     environment["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_directory)

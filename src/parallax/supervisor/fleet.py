@@ -19,9 +19,10 @@ from parallax.contract import errors, lifeline, spec, topology
 from parallax.contract.topology import Role, Stage
 from parallax.settings import concerns
 from parallax.slab import slab as slabs
-from parallax.supervisor import api_main, keeper, plan
 from parallax.supervisor import child as children
-from parallax.workers import inference_worker, reclaimer, seating, stage_worker
+from parallax.supervisor import keeper, mains, plan
+from parallax.supervisor.api_config import ApiConfig
+from parallax.workers import reclaimer, seating, stage_worker
 from parallax.workers.config import WorkerConfig
 
 log = logging.getLogger(__name__)
@@ -146,13 +147,11 @@ class Fleet:
         uuid = secrets.token_hex(16)
 
         def make(slot: int) -> keeper.Keeper:
-            config = api_main.ApiConfig(
-                slot, node.settings, node.keys, node.broker_url, node.models, uuid
-            )
+            config = ApiConfig(slot, node.settings, node.keys, node.broker_url, node.models, uuid)
             return keeper.Keeper(
                 Role.API,
                 slot,
-                lambda hear: children.ProcessChild(hear, api_main.main, (config, node.sockets)),
+                lambda hear: children.ProcessChild(hear, mains.api, (config, node.sockets)),
                 keeper.Hooks(self._changed, _forget_gauges),
                 START_TIMEOUT[Role.API],
             )
@@ -180,7 +179,7 @@ class Fleet:
             runs=self._node.plan.runs,
         )
         return self._worker(
-            config, lambda hear: children.ProcessChild(hear, inference_worker.main, (config,))
+            config, lambda hear: children.ProcessChild(hear, mains.infer, (config,))
         )
 
     def _worker(self, config: WorkerConfig, launch: children.Launcher) -> keeper.Keeper:

@@ -90,7 +90,7 @@ async def prepare(
     planned = plan.make(settings, models, cpus)
     shared, path = _slab(settings, planned, stack)
     node = fleet.Node(settings, names, keeper.url, broker, models, planned, shared, path, listening)
-    await _prepare_streams(node, stack, crew)
+    await _prepare_streams(node, stack, crew, keeper.restarted)
     # Unwound first: a sweep or a renewal beside the tidying would bring back what it removes.
     stack.push_async_callback(crew.close)
     host, port = listening[0].getsockname()[:2]
@@ -156,7 +156,10 @@ async def _keep_holding(broker: base.AsyncBroker, hold: base.Acquire, period: fl
 
 
 async def _prepare_streams(
-    node: fleet.Node, stack: contextlib.AsyncExitStack, crew: tasks.Crew
+    node: fleet.Node,
+    stack: contextlib.AsyncExitStack,
+    crew: tasks.Crew,
+    bereaved: asyncio.Event,
 ) -> None:
     """Make the streams, take back what an earlier life of this node held, and keep both tidy."""
     streams = node.keys.streams(tuple(model.id for model in node.models))
@@ -171,7 +174,7 @@ async def _prepare_streams(
         node.broker, node.keys.node, streams, int(workers.lease * 1000), workers.max_losses
     )
     crew.start(sweeper.run(), "sweeper")
-    crew.start(reclaimer.Janitor(node.broker, node.slab).run(), "janitor")
+    crew.start(reclaimer.Janitor(node.broker, node.slab, bereaved).run(), "janitor")
 
 
 def _holders(node: fleet.Node, streams: dict[str, Stage]) -> list[tuple[str, base.Holder]]:

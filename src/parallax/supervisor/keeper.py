@@ -126,7 +126,9 @@ class Keeper:
             async with asyncio.timeout(patience):
                 await self._gone.wait()
         except TimeoutError:
-            self.kill(f"it did not stop within {patience:.0f} s")
+            if patience > 0:
+                log.error("%s did not stop within %.0f s and is killed", self.name, patience)
+            children.kill(self.pid)
             await self._gone.wait()
 
     async def _one_life(self) -> tuple[str, int]:

@@ -39,6 +39,21 @@ def bind(host: str, port: int) -> list[socket.socket]:
     return bound
 
 
+def check_free(host: str, port: int, option: str) -> None:
+    """Make sure that another program can be given this port.
+
+    Raises:
+        StartupError: it is in use; names the option that chose it.
+    """
+    try:
+        _listen(socket.AF_INET, (host, port)).close()
+    except OSError as problem:
+        raise errors.StartupError(
+            f"{option}: port {port} on {host} cannot be used ({problem.strerror});"
+            " choose another, or 0 for none"
+        ) from problem
+
+
 def _listen(family: int, address: object) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:

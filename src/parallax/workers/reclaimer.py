@@ -7,6 +7,7 @@ lease is the idle time of a pending entry: every living consumer keeps it at zer
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -101,14 +102,20 @@ class Janitor:
 
     broker: base.AsyncBroker
     slab: slabs.Slab
+    bereaved: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the broker came back empty: then all slots held until now are orphans, and new
+    requests wait for them."""
     period: float = 5.0
 
     async def run(self) -> None:
         """Look for ever."""
         while True:
-            await asyncio.sleep(self.period)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.period):
+                    await self.bereaved.wait()
             try:
-                await self.clean(MIN_ORPHAN_AGE)
+                await self.clean(0.0 if self.bereaved.is_set() else MIN_ORPHAN_AGE)
+                self.bereaved.clear()
             except errors.ParallaxError as problem:
                 log.debug("slots not checked: %s", problem)
 

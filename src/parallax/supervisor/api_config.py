@@ -1,0 +1,19 @@
+"""What an api process is told at its start: plain data."""
+
+from dataclasses import dataclass
+
+from parallax.broker import keys
+from parallax.contract import spec
+from parallax.settings import concerns
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """What an api process is told at its start."""
+
+    slot: int
+    settings: concerns.Settings
+    keys: keys.Keys
+    broker_url: str
+    models: tuple[spec.ModelSpec, ...]
+    uuid: str
