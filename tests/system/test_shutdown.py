@@ -41,7 +41,11 @@ def test_api_that_dies_while_draining_takes_nobody_along(tmp_path: Path, sample:
     options = ("--models", str(tmp_path), "--cpu-workers", "1", "--api-workers", "2")
     with servers.serve(*options) as server:
         apis = [server.pid("api", 0), server.pid("api", 1)]
+        before = sum(map(servers.open_files, apis))
         with load.Load(server.url, sample, model="slow", clients=4) as sending:
+            wait.wait_until(
+                lambda: sum(map(servers.open_files, apis)) >= before + 4, "all are connected"
+            )
             wait.wait_until(lambda: server.pending() > 0, "requests are under way")
             # The kernel shares connections out as it likes: the one with fewer leaves some to live.
             victim = min(apis, key=servers.open_files)
