@@ -1,15 +1,14 @@
 """``parallax models`` shows a catalogue; what a catalogue is made of is tested with the models."""
 
 import json
-import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from parallax import models
 from parallax.contract import errors, spec
+from parallax.models import catalog as catalogs
 from tests.cli.conftest import Run
 
 
@@ -50,8 +49,7 @@ class Catalog:
 @pytest.fixture
 def catalog(monkeypatch: pytest.MonkeyPatch) -> Catalog:
     made = Catalog()
-    module = types.SimpleNamespace(prepare=made.prepare)
-    monkeypatch.setattr(models, "catalog", module, raising=False)
+    monkeypatch.setattr(catalogs, "prepare", made.prepare)
     return made
 
 
@@ -142,6 +140,6 @@ def test_named_failure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def prepare(*_: object) -> None:
         raise errors.ModelRefusedError("the cache cannot be written")
 
-    monkeypatch.setattr(models, "catalog", types.SimpleNamespace(prepare=prepare), raising=False)
+    monkeypatch.setattr(catalogs, "prepare", prepare)
     result = run("models", "ls")
     assert (result.exit_code, result.stderr) == (1, "parallax: the cache cannot be written\n")

@@ -73,10 +73,4 @@ def _is_within(source: str | Path, path: Path) -> bool:
 def _prepare(given: dict[str, Any], config_path: Path | None) -> spec.Catalog:
     from parallax.models import catalog
 
-    settings = load.load(given, sources.environment(), config_path)
-    return catalog.prepare(
-        [Path(directory) for directory in settings.models.models],
-        Path(settings.models.cache_dir or ""),
-        settings.batching.max_batch,
-        settings.batching.max_delay_ms,
-    )
+    return catalog.from_settings(load.load(given, sources.environment(), config_path))

@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 
 from parallax.contract import errors, spec
 from parallax.models import cache, description, files, fuse, package, resolve
+from parallax.settings import concerns
 
 DEMO_ID = "demo"
 DEMO_ALIAS = "demo/1"
@@ -25,6 +26,16 @@ class Limits(Struct, frozen=True):
 
     max_batch: int
     max_delay_ms: float
+
+
+def from_settings(settings: concerns.Settings) -> spec.Catalog:
+    """Prepare what the settings say is served; see ``prepare``."""
+    return prepare(
+        [Path(directory) for directory in settings.models.models],
+        Path(settings.models.cache_dir or ""),
+        settings.batching.max_batch,
+        settings.batching.max_delay_ms,
+    )
 
 
 def prepare(

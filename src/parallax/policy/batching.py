@@ -167,18 +167,16 @@ class Batcher(Generic[T]):
         and the suspect itself starts only then, so that what it kills is only itself.
         """
         lanes = sorted(self._waiting_lanes(), key=lambda lane: -self._urgency(lane, now))
-        for lane in lanes:
-            if lane.queue[0].suspect:
-                return self._take(lane, 1, Reason.SUSPECT) if empty else None
+        suspect = next((lane for lane in lanes if lane.queue[0].suspect), None)
+        if suspect is not None:
+            return self._take(suspect, 1, Reason.SUSPECT) if empty else None
         passed_over: tuple[_Lane[T], int] | None = None
         for lane in lanes:
             chosen, reason = self._choose(lane, now)
             if reason is Reason.FULL:
-                return (
-                    self._take(*passed_over, Reason.TURN)
-                    if passed_over
-                    else self._take(lane, chosen, reason)
-                )
+                if passed_over is not None:
+                    return self._take(*passed_over, Reason.TURN)
+                return self._take(lane, chosen, reason)
             if draining:
                 return self._take(lane, chosen, Reason.DRAIN)
             if now < self._due(lane, now):

@@ -4,7 +4,6 @@ One description serves the command line, the environment, the TOML file, ``--pri
 README's table, so that they cannot disagree.
 """
 
-from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field
 from typing import Any
 
@@ -31,11 +30,6 @@ class Option:
     """What a text has to look like, by its name in ``settings.forms``; empty: anything."""
 
 
-def option(
-    default: Any = MISSING, *, factory: Callable[[], Any] | None = None, **described: Any
-) -> Any:
+def option(default: Any = MISSING, **described: Any) -> Any:
     """Return a dataclass field that is an option; ``described`` are the fields of ``Option``."""
-    metadata = {METADATA_KEY: Option(**described)}
-    if factory is not None:
-        return field(default_factory=factory, metadata=metadata)
-    return field(default=default, metadata=metadata)
+    return field(default=default, metadata={METADATA_KEY: Option(**described)})

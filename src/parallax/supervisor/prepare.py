@@ -5,7 +5,6 @@ supervisor. The process ends when the catalog is known.
 """
 
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 
 from parallax.contract import errors, spec
 from parallax.settings import concerns
@@ -38,9 +37,4 @@ def _prepare(settings: concerns.Settings) -> spec.Catalog:
     # Imported here, in the short-lived process: onnx must be in no process that stays.
     from parallax.models import catalog  # noqa: PLC0415
 
-    return catalog.prepare(
-        [Path(directory) for directory in settings.models.models],
-        Path(settings.models.cache_dir or ""),
-        settings.batching.max_batch,
-        settings.batching.max_delay_ms,
-    )
+    return catalog.from_settings(settings)
