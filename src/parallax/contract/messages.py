@@ -29,13 +29,27 @@ class Route(Struct, frozen=True, array_like=True):
 
 
 class ImageOptions(Struct, frozen=True, array_like=True):
-    """What the client asked of preprocessing."""
+    """Which steps of preprocessing the client leaves to the model's package (all by default)."""
 
     auto_orient: bool = True
     """Apply the EXIF orientation."""
+    static_crop: bool = True
+    grayscale: bool = True
+    contrast: bool = True
 
 
-class DetectionParams(Struct, frozen=True, array_like=True):
+class Drawing(Struct, frozen=True, array_like=True):
+    """The picture with what was found drawn on it."""
+
+    labels: bool = False
+    """Write class and confidence beside each box."""
+    stroke: int = 1
+    """Width of the lines in pixels."""
+    alone: bool = False
+    """The answer is the JPEG itself and no JSON."""
+
+
+class DetectionParams(Struct, frozen=True, array_like=True, tag=True):
     """What the client asked of detection; defaults are those of the Roboflow request schema."""
 
     confidence: float = 0.4
@@ -43,12 +57,62 @@ class DetectionParams(Struct, frozen=True, array_like=True):
     max_detections: int = 300
     class_agnostic_nms: bool = False
     class_filter: tuple[str, ...] | None = None
+    class_confidence: tuple[float, ...] | None = None
+    """Thresholds by class id, each at least ``confidence``; None: ``confidence`` holds for all."""
+    drawing: Drawing | None = None
+
+
+class SegmentationParams(DetectionParams, frozen=True, array_like=True, tag=True):
+    """What the client asked of instance segmentation."""
+
+    mask_format: str = "polygon"
+    """``polygon`` or ``rle``."""
+    mask_detail: float = 1.0
+    """How finely masks are cut out: 0 at the size of the network's maps, 1 at the picture's, between
+    them between."""
+
+
+class KeypointParams(DetectionParams, frozen=True, array_like=True, tag=True):
+    """What the client asked of keypoint detection."""
+
+    keypoint_confidence: float = 0.0
+    """Keypoints of a lower or equal score are left out."""
+
+
+class ClassificationParams(Struct, frozen=True, array_like=True, tag=True):
+    """What the client asked of classification."""
+
+    confidence: float = 0.4
+    drawing: Drawing | None = None
+
+
+class SemanticParams(Struct, frozen=True, array_like=True, tag=True):
+    """What the client asked of semantic segmentation."""
+
+    confidence: float = 0.4
+    """Pixels of a lower score become background."""
+    drawing: Drawing | None = None
+
+
+Params = (
+    DetectionParams | SegmentationParams | KeypointParams | ClassificationParams | SemanticParams
+)
+
+
+class Crop(Struct, frozen=True, array_like=True):
+    """The part of the picture that the network sees, in pixels of the picture."""
+
+    left: int
+    top: int
+    width: int
+    height: int
 
 
 class Geometry(Struct, frozen=True, array_like=True):
-    """How the network's pixels map to the picture's: ``picture = (network - pad) / scale``.
+    """How the network's pixels map to the picture's: ``crop + (network - pad) / scale``.
 
-    ``width`` and ``height`` are those of the decoded picture after orientation, in pixels.
+    ``width`` and ``height`` are those of the decoded picture after orientation, in pixels. A pad is
+    negative where the network sees only the middle of the crop.
     """
 
     width: int
@@ -57,6 +121,8 @@ class Geometry(Struct, frozen=True, array_like=True):
     scale_y: float
     pad_x: float
     pad_y: float
+    crop: Crop | None = None
+    """None: all of the picture."""
 
 
 class SlotRef(Struct, frozen=True, array_like=True):
@@ -90,7 +156,7 @@ class PreWork(Struct, frozen=True, array_like=True):
 
     route: Route
     model: str
-    params: DetectionParams
+    params: Params
     image: ImageOptions
 
 
@@ -100,7 +166,7 @@ class InferWork(Struct, frozen=True, array_like=True):
     route: Route
     model: str
     version: str
-    params: DetectionParams
+    params: Params
     geometry: Geometry
     tensor: ArrayRef
     timings: Timings
@@ -112,15 +178,15 @@ class PostWork(Struct, frozen=True, array_like=True):
     route: Route
     model: str
     version: str
-    params: DetectionParams
+    params: Params
     geometry: Geometry
     outputs: tuple[ArrayRef, ...]
     timings: Timings
 
 
 class Reply(Struct, frozen=True, array_like=True):
-    """The one answer to one item. ``code`` is empty on success, and then bulk is the JSON
-    fragment."""
+    """The one answer to one item. ``code`` is empty on success, and then bulk is the JSON fragment,
+    or the JPEG that was asked for instead (``Drawing.alone``)."""
 
     request: str
     item: int

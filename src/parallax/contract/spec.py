@@ -7,14 +7,25 @@ from msgspec import Struct
 
 
 class InputSpec(Struct, frozen=True):
-    """The tensor that ``pre`` must make: uint8, ``height x width x 3``, RGB."""
+    """The tensor that ``pre`` must make: uint8, ``height x width x 3``, RGB.
+
+    The steps come in this order: orientation, crop, grayscale, contrast, resize.
+    """
 
     width: int
     height: int
     resize: str = "letterbox"
-    """``letterbox`` (aspect kept, centred), ``letterbox-top-left`` or ``stretch``."""
+    """One of ``vision.geometry.RESIZES``."""
     padding: int = 114
     """Grey value of the letterbox borders, 0 to 255."""
+    auto_orient: bool = True
+    """Turn pictures as their EXIF orientation says."""
+    crop: tuple[float, float, float, float] | None = None
+    """x_min, y_min, x_max, y_max in percent of the picture's width and height."""
+    grayscale: bool = False
+    """Make the picture grey (three equal channels)."""
+    contrast: str | None = None
+    """``stretching``, ``equalization`` or ``adaptive``; None: as it is."""
 
     @property
     def nbytes(self) -> int:
@@ -47,6 +58,46 @@ class PlainInput(Struct, frozen=True):
     """``float32`` or ``float16``."""
 
 
+class Layout(Struct, frozen=True):
+    """What a network's outputs hold: what the package says of it, completed from the shapes.
+
+    0 and None: not known yet, or there is none.
+    """
+
+    classes: int = 0
+    anchors: int = 0
+    """Boxes per picture before any is dropped."""
+    coefficients: int = 0
+    """Mask coefficients per box, which weigh as many prototypes; channels of a class map."""
+    keypoints: int = 0
+    """Keypoints per box."""
+    keypoint_values: int = 3
+    """3: x, y and a score; 2: x and y."""
+    map_size: tuple[int, int] | None = None
+    """Height and width of prototypes, masks or class maps."""
+    activation: str | None = None
+    """What still has to be applied to class scores: ``softmax``, ``sigmoid`` or ``none``."""
+    order: tuple[int, ...] = (0,)
+    """Which of the graph's outputs the family reads, in the order in which it wants them."""
+
+
+class Skeleton(Struct, frozen=True):
+    """The keypoints of one class."""
+
+    names: tuple[str, ...]
+    edges: tuple[tuple[int, int], ...] = ()
+    """Pairs of indices into ``names`` that are joined when drawn."""
+
+
+class Thresholds(Struct, frozen=True):
+    """What the words ``default`` and ``best`` mean for the confidence of this model."""
+
+    default: float = 0.4
+    best: float | None = None
+    best_by_class: tuple[float, ...] | None = None
+    """By class id."""
+
+
 class ModelSpec(Struct, frozen=True):
     """One served model."""
 
@@ -72,6 +123,33 @@ class ModelSpec(Struct, frozen=True):
     entry."""
     plain: PlainInput | None = None
     """Set exactly when ``fused`` is false."""
+    layout: Layout = Layout()
+    suppress: bool = True
+    """Whether overlapping boxes are still to be suppressed."""
+    multi_label: bool = False
+    """Classification: the classes do not exclude each other."""
+    hidden: tuple[int, ...] = ()
+    """Class ids that are never reported (a background class)."""
+    colors: tuple[str, ...] = ()
+    """``#rrggbb`` by class id, for drawing; empty: the palette of ``vision.draw``."""
+    skeletons: tuple[Skeleton, ...] = ()
+    """Keypoints by class id; one entry stands for all classes."""
+    thresholds: Thresholds = Thresholds()
+
+
+class Reading(Struct, frozen=True):
+    """What was found at one place on disk."""
+
+    place: str
+    """Name of the place (``models.signatures``); empty for the demo model."""
+    path: str
+    """File or folder, for messages."""
+    id: str
+    """Of the model; empty when the place can hold none."""
+    model: ModelSpec | None = None
+    reason: str = ""
+    """Why it cannot be served, when ``model`` is None."""
+    notes: tuple[str, ...] = ()
 
 
 class Catalog(Struct, frozen=True):
