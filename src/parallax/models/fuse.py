@@ -1,9 +1,8 @@
-"""ONNX surgery: pixels in, candidates out.
+"""ONNX surgery: pixels in, few numbers out.
 
 In front of the network: from the uint8 NHWC batch that the pre stage makes to the network's own
-input. Behind it: the family's decoding, the best class of each anchor, and the best anchors by
-score. What leaves the device shrinks from megabytes to kilobytes, and no worker touches floats in
-between.
+input. Behind it: the family's decoding and, for boxes, the best rows by score. What leaves the
+device shrinks from megabytes to kilobytes, and no worker touches floats in between.
 """
 
 from dataclasses import dataclass
@@ -16,13 +15,12 @@ from onnx import TensorProto, external_data_helper, helper
 
 from parallax.contract import spec
 from parallax.models import graph, network, plain
-from parallax.models.families import base, detection
+from parallax.models.families import base, heads
 
-FUSE_VERSION = 1
+FUSE_VERSION = 4
 """Raise it whenever the nodes made here or in a family change: cached graphs are then made anew."""
 
-INPUT_NAME = graph.PREFIX + "pixels"
-OUTPUT_NAME = "candidates"
+INPUT_NAME = base.PREFIX + "pixels"
 
 MAX_BYTES = 1_500_000_000
 """Weights beyond this stay where they are: a protobuf file ends at 2 GB."""
@@ -33,7 +31,7 @@ class Plan:
     """What to build round a network."""
 
     family: base.Family
-    layout: base.Layout
+    layout: spec.Layout
     width: int
     height: int
     batch: int | None
@@ -48,8 +46,9 @@ class CannotFuseError(Exception):
 def fuse(source: network.Network, plan: Plan) -> bytes:
     """Return the extended graph, serialized, with all weights inside.
 
-    Its input is uint8 (N, H, W, 3) RGB, its output ``candidates`` float32 (N, K, 6) by falling
-    score: centre x, centre y, width, height in network pixels, score, class; K is at most 3000.
+    Its input is uint8 (N, H, W, 3) RGB. Its outputs are those of ``heads.fused_outputs``: rows as
+    ``heads.Found`` has them, (N, K, 6 + E) float32 by falling score, and their maps; or scores
+    (N, C); or class ids and confidence, uint8 (N, H, W).
 
     Raises:
         CannotFuseError: the opset is too old, or the model too large, or the result is not valid.
@@ -66,6 +65,7 @@ def fuse(source: network.Network, plan: Plan) -> bytes:
         external_data_helper.load_external_data_for_model(model, str(source.path.parent))
         _prepend(model, source, plan, version)
         _append(model, plan, version)
+        _replace(model.graph.node, graph.in_order(model.graph.node))
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError, OSError) as problem:
         raise CannotFuseError(str(problem).partition("\n")[0]) from problem
@@ -75,7 +75,7 @@ def fuse(source: network.Network, plan: Plan) -> bytes:
 
 def _prepend(model: onnx.ModelProto, source: network.Network, plan: Plan, version: int) -> None:
     """Compute the network's input from pixels, under the name it had."""
-    build = graph.Builder(version, graph.PREFIX + "in/")
+    build = graph.Builder(version, base.PREFIX + "in/")
     value = build.cast(INPUT_NAME, np.float32)
     value = build.transpose(value, (0, 3, 1, 2))
     if plan.pixels.swap:
@@ -95,7 +95,7 @@ def _prepend(model: onnx.ModelProto, source: network.Network, plan: Plan, versio
     shape = (batch, plan.height, plan.width, 3)
     pixels = helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, shape)
     _replace(model.graph.input, [pixels, *held])
-    _replace(model.graph.node, [*build.nodes, *model.graph.node])
+    model.graph.node.extend(build.nodes)
 
 
 def _per_channel(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -104,21 +104,47 @@ def _per_channel(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _append(model: onnx.ModelProto, plan: Plan, version: int) -> None:
-    """Decode the first output and keep the best anchors."""
-    build = graph.Builder(version, graph.PREFIX + "out/")
-    head = build.cast(model.graph.output[0].name, np.float32)
-    decoded = plan.family.append(build, head, (plan.width, plan.height), plan.layout)
-    score, best = build.largest(decoded.classes, axis=2)
-    if decoded.objectness is not None:
-        score = build.multiply(score, decoded.objectness)
-    table = build.join([decoded.boxes, score, build.cast(best, np.float32)], axis=2)
-    count = min(detection.MAX_CANDIDATES, plan.layout.anchors)
-    build.rename(build.pick_rows(table, build.rank(score, count, axis=1), 6), OUTPUT_NAME)
+    """Decode the outputs and keep what can matter."""
+    build = graph.Builder(version, base.PREFIX + "out/")
+    names = [output.name for output in model.graph.output]
+    outputs = [build.cast(names[index], np.float32) for index in plan.layout.order]
+    network_size = (plan.width, plan.height)
+    ends = _ends(build, plan, plan.family.decode(build, outputs, network_size, plan.layout))
     batch = "batch" if plan.batch is None else plan.batch
-    shape = (batch, count, 6)
-    found = helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, shape)
-    _replace(model.graph.output, [found])
+    infos = []
+    for name, end in zip(heads.fused_outputs(plan.family.task), ends, strict=True):
+        build.rename(end.value, name)
+        infos.append(helper.make_tensor_value_info(name, end.dtype, (batch, *end.shape)))
+    _replace(model.graph.output, infos)
     model.graph.node.extend(build.nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """An output of the fused graph."""
+
+    value: str
+    shape: tuple[int, ...]
+    dtype: int = TensorProto.FLOAT
+
+
+def _ends(build: graph.Builder, plan: Plan, head: base.Head[str]) -> list[_End]:
+    layout = plan.layout
+    if isinstance(head, base.Scores):
+        return [_End(head.values, (layout.classes,))]
+    if isinstance(head, base.Pixels):
+        shape = (plan.height, plan.width)
+        return [_End(part, shape, TensorProto.UINT8) for part in (head.classes, head.confidence)]
+    columns = 6 + heads.extras(layout)
+    parts = [head.boxes, head.scores, head.classes]
+    table = build.join(parts if head.extras is None else [*parts, head.extras], axis=2)
+    count = min(plan.family.top, head.count)
+    best = build.pick_rows(table, build.rank(head.scores, count, axis=1), columns)
+    rows = _End(best, (count, columns))
+    if head.maps is None or layout.map_size is None:
+        return [rows]
+    planes = layout.coefficients or layout.anchors
+    return [rows, _End(head.maps, (planes, *layout.map_size))]
 
 
 def _replace(field: Any, values: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""The cells that anchor-free heads predict from: one per position of each stride's feature map."""
+"""The cells that dense heads predict from: one per position of each stride's feature map."""
 
 from functools import lru_cache
 
@@ -6,12 +6,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 STRIDES = (8, 16, 32)
+LARGE_STRIDES = (8, 16, 32, 64)
+"""Strides of the variants for large pictures (P6)."""
+FINE_STRIDES = (4, 8, 16, 32)
+"""Strides of the variants for small objects (P2)."""
+ANCHORS_PER_CELL = 3
+"""Of the heads with anchor boxes; the others have one."""
 
 
-def anchor_count(network: tuple[int, int]) -> int:
+def anchor_count(network: tuple[int, int], strides: tuple[int, ...] = STRIDES) -> int:
     """Return how many cells a network of (width, height) pixels has over all strides."""
     width, height = network
-    return sum((width // stride) * (height // stride) for stride in STRIDES)
+    return sum((width // stride) * (height // stride) for stride in strides)
+
+
+def is_dense(network: tuple[int, int], rows: int) -> bool:
+    """Tell whether so many rows are those of a head that predicts from every cell.
+
+    What leaves the graph ranked, or comes from queries, has a round number of rows instead.
+    """
+    return rows in {
+        per_cell * anchor_count(network, strides)
+        for per_cell in (1, ANCHORS_PER_CELL)
+        for strides in (STRIDES, LARGE_STRIDES, FINE_STRIDES)
+    }
 
 
 @lru_cache(maxsize=64)

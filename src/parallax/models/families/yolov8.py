@@ -1,62 +1,150 @@
-"""The head that Ultralytics exports since YOLOv8 (also 9, 11, 12): boxes and class scores, decoded.
+"""The heads that Ultralytics exports since YOLOv8 (also v5u, 9, 11, 12, and 10 and 26 with their
+one-to-many head): rows of columns, boxes and class scores decoded.
 
-One output (N, 4 + C, A): centre x, centre y, width, height in network pixels, then C probabilities
-(Ultralytics documentation, "Export"; ``Detect`` in ``nn/modules/head.py``).
+The output is (N, 4 + C + E, A): centre x, centre y, width, height in network pixels, C
+probabilities, and E mask coefficients or keypoints in network pixels (Ultralytics documentation,
+"Export"; ``Detect``, ``Segment`` and ``Pose`` in ``nn/modules/head.py``).
 """
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
+import msgspec
 
-from parallax.contract import errors, spec
-from parallax.models.families import base, grids
+from parallax.contract import spec, tasks
+from parallax.models.families import base, boxes, grids
+
+_BOX = 4
 
 
 class YoloV8:
-    """See the module; implements ``base.Family``."""
+    """Detection; see the module; implements ``base.Family``."""
 
     name = "yolov8"
-    architectures = ("yolov8", "yolov9", "yolov11", "yolo11", "yolov12", "yolo12")
-    defaults = base.Defaults(resize="letterbox", padding=114, color="rgb", scale=255.0)
+    task: str = tasks.OBJECT_DETECTION
+    architectures = (
+        "yolov8",
+        "yolov9",
+        "yolov10",
+        "yolov11",
+        "yolo11",
+        "yolov12",
+        "yolo12",
+        "yolov26",
+        "yolo26",
+    )
+    defaults = base.Defaults()
+    suppress = True
+    top = base.MAX_CANDIDATES
 
     def recognise(
-        self, outputs: Sequence[base.Shape], network: tuple[int, int]
-    ) -> base.Layout | None:
+        self, outputs: Sequence[base.Shape], network: tuple[int, int], known: spec.Layout
+    ) -> spec.Layout | None:
         """See ``base.Family``."""
-        if len(outputs) != 1 or len(outputs[0]) != 3:
+        found = _rows(outputs, network)
+        if len(outputs) != 1 or found is None:
             return None
-        _, rows, anchors = outputs[0]
-        if rows is None or anchors is None or rows < 5:
-            return None
-        # Other strides than the usual three exist; then only "more anchors than rows" tells the
-        # axes.
-        if anchors != grids.anchor_count(network) and anchors <= rows:
-            return None
-        return base.Layout(classes=rows - 4, anchors=anchors)
+        columns, anchors = found
+        return _layout(known, classes=columns - _BOX, anchors=anchors)
 
-    def append(
-        self, graph: base.Graph, head: base.Value, network: tuple[int, int], layout: base.Layout
-    ) -> base.Decoded:
+    def decode(
+        self,
+        ops: base.Ops[base.V],
+        outputs: Sequence[base.V],
+        network: tuple[int, int],
+        layout: spec.Layout,
+    ) -> base.Head[base.V]:
         """See ``base.Family``."""
-        rows = graph.transpose(head, (0, 2, 1))
-        return base.Decoded(
-            boxes=graph.cut(rows, axis=2, start=0, end=4),
-            classes=graph.cut(rows, axis=2, start=4, end=4 + layout.classes),
+        rows = ops.transpose(outputs[0], (0, 2, 1))
+        end = _BOX + layout.classes
+        scores, classes = ops.largest(ops.cut(rows, axis=2, start=_BOX, end=end), axis=2)
+        return base.Rows(
+            boxes=ops.cut(rows, axis=2, start=0, end=_BOX),
+            scores=scores,
+            classes=classes,
+            count=layout.anchors,
+            extras=self._extras(ops, rows, end, layout),
+            maps=outputs[1] if layout.coefficients else None,
         )
 
-    def candidates(
-        self, outputs: Sequence[NDArray[np.floating]], target: spec.InputSpec
-    ) -> NDArray[np.float32]:
+    def _extras(
+        self, ops: base.Ops[base.V], rows: base.V, start: int, layout: spec.Layout
+    ) -> base.V | None:
+        return None
+
+
+class YoloV8Segment(YoloV8):
+    """Instance segmentation: mask coefficients per row, and prototypes (N, P, h, w)."""
+
+    task = tasks.INSTANCE_SEGMENTATION
+
+    def recognise(
+        self, outputs: Sequence[base.Shape], network: tuple[int, int], known: spec.Layout
+    ) -> spec.Layout | None:
         """See ``base.Family``."""
-        head = outputs[0]
-        if head.ndim != 2 or head.shape[0] < 5:
-            raise errors.ModelFailedError(
-                f"a yolov8 head has the shape {head.shape}, not (4 + C, A)"
-            )
-        classes = head[4:]
-        found = np.empty((head.shape[1], 6), dtype=np.float32)
-        found[:, :4] = head[:4].T
-        found[:, 4] = classes.max(axis=0)
-        found[:, 5] = classes.argmax(axis=0)
-        return found
+        found, plane = _rows(outputs, network), boxes.planes(outputs)
+        if found is None or plane is None:
+            return None
+        columns, anchors = found
+        layout = _layout(known, classes=columns - _BOX - plane.count, anchors=anchors)
+        if layout is None:
+            return None
+        return msgspec.structs.replace(
+            layout, coefficients=plane.count, map_size=plane.size, order=(0, plane.index)
+        )
+
+    def _extras(
+        self, ops: base.Ops[base.V], rows: base.V, start: int, layout: spec.Layout
+    ) -> base.V | None:
+        return ops.cut(rows, axis=2, start=start, end=start + layout.coefficients)
+
+
+class YoloV8Pose(YoloV8):
+    """Keypoint detection: x, y and mostly a score of each keypoint per row."""
+
+    task = tasks.KEYPOINT_DETECTION
+
+    def recognise(
+        self, outputs: Sequence[base.Shape], network: tuple[int, int], known: spec.Layout
+    ) -> spec.Layout | None:
+        """See ``base.Family``."""
+        found = _rows(outputs, network)
+        if len(outputs) != 1 or found is None:
+            return None
+        columns, anchors = found
+        keypoints = known.keypoints
+        if not keypoints:
+            if not known.classes:
+                return None
+            keypoints = (columns - _BOX - known.classes) // known.keypoint_values
+        classes = columns - _BOX - keypoints * known.keypoint_values
+        layout = _layout(known, classes=classes, anchors=anchors)
+        if layout is None or keypoints < 1:
+            return None
+        return msgspec.structs.replace(layout, keypoints=keypoints)
+
+    def _extras(
+        self, ops: base.Ops[base.V], rows: base.V, start: int, layout: spec.Layout
+    ) -> base.V | None:
+        end = start + layout.keypoints * layout.keypoint_values
+        points = ops.cut(rows, axis=2, start=start, end=end)
+        return boxes.triplets(ops, points, layout.anchors, layout)
+
+
+def _rows(outputs: Sequence[base.Shape], network: tuple[int, int]) -> tuple[int, int] | None:
+    """Return columns and anchors of a first output (N, columns, anchors)."""
+    if not outputs or len(outputs[0]) != 3:
+        return None
+    _, columns, anchors = outputs[0]
+    if columns is None or anchors is None or columns <= _BOX:
+        return None
+    # Other strides than the usual three exist; then only "more anchors than columns" tells the
+    # axes.
+    if anchors != grids.anchor_count(network) and anchors <= columns:
+        return None
+    return columns, anchors
+
+
+def _layout(known: spec.Layout, classes: int, anchors: int) -> spec.Layout | None:
+    if not boxes.fits(known.classes, classes):
+        return None
+    return msgspec.structs.replace(known, classes=classes, anchors=anchors)

@@ -1,0 +1,101 @@
+"""The heads of YOLOv5 and YOLOv7: anchor boxes with objectness, decoded by the export.
+
+The output is (N, A, 5 + C + E): centre x, centre y, width, height in network pixels, objectness,
+C conditional class probabilities, E mask coefficients. The score is objectness times the best
+class probability, as in the suppression of both projects. Three anchors sit on each cell.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from parallax.contract import spec, tasks
+from parallax.models.families import base, boxes, grids
+
+_BOX = 4
+
+
+class YoloV5:
+    """Detection; see the module; implements ``base.Family``."""
+
+    name = "yolov5"
+    task: str = tasks.OBJECT_DETECTION
+    architectures = ("yolov5", "yolov7")
+    defaults = base.Defaults()
+    suppress = True
+    top = base.MAX_CANDIDATES
+
+    def recognise(
+        self, outputs: Sequence[base.Shape], network: tuple[int, int], known: spec.Layout
+    ) -> spec.Layout | None:
+        """See ``base.Family``. Outputs of raw feature maps, (N, 3, h, w, 5 + C), are let lie."""
+        found = _rows(outputs, network)
+        if found is None or any(len(shape) != 5 for shape in outputs[1:]):
+            return None
+        columns, anchors = found
+        return _layout(known, classes=columns - _BOX - 1, anchors=anchors)
+
+    def decode(
+        self,
+        ops: base.Ops[base.V],
+        outputs: Sequence[base.V],
+        network: tuple[int, int],
+        layout: spec.Layout,
+    ) -> base.Head[base.V]:
+        """See ``base.Family``."""
+        rows = outputs[0]
+        start, end = _BOX + 1, _BOX + 1 + layout.classes
+        best, classes = ops.largest(ops.cut(rows, axis=2, start=start, end=end), axis=2)
+        objectness = ops.cut(rows, axis=2, start=_BOX, end=start)
+        segmented = layout.coefficients > 0
+        return base.Rows(
+            boxes=ops.cut(rows, axis=2, start=0, end=_BOX),
+            scores=ops.multiply(best, objectness),
+            classes=classes,
+            count=layout.anchors,
+            extras=ops.cut(rows, axis=2, start=end, end=end + layout.coefficients)
+            if segmented
+            else None,
+            maps=outputs[1] if segmented else None,
+        )
+
+
+class YoloV5Segment(YoloV5):
+    """Instance segmentation: mask coefficients per row, and prototypes (N, P, h, w)."""
+
+    task = tasks.INSTANCE_SEGMENTATION
+
+    def recognise(
+        self, outputs: Sequence[base.Shape], network: tuple[int, int], known: spec.Layout
+    ) -> spec.Layout | None:
+        """See ``base.Family``."""
+        found, plane = _rows(outputs, network), boxes.planes(outputs)
+        if found is None or plane is None:
+            return None
+        columns, anchors = found
+        layout = _layout(known, classes=columns - _BOX - 1 - plane.count, anchors=anchors)
+        if layout is None:
+            return None
+        return msgspec.structs.replace(
+            layout, coefficients=plane.count, map_size=plane.size, order=(0, plane.index)
+        )
+
+
+def _rows(outputs: Sequence[base.Shape], network: tuple[int, int]) -> tuple[int, int] | None:
+    """Return columns and anchors of a first output (N, anchors, columns)."""
+    if not outputs or len(outputs[0]) != 3:
+        return None
+    _, anchors, columns = outputs[0]
+    counts = [
+        grids.ANCHORS_PER_CELL * grids.anchor_count(network, strides)
+        for strides in (grids.STRIDES, grids.LARGE_STRIDES)
+    ]
+    if columns is None or anchors not in counts:
+        return None
+    return columns, anchors
+
+
+def _layout(known: spec.Layout, classes: int, anchors: int) -> spec.Layout | None:
+    if not boxes.fits(known.classes, classes):
+        return None
+    return msgspec.structs.replace(known, classes=classes, anchors=anchors)
