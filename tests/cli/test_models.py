@@ -10,6 +10,7 @@ import pytest
 from parallax.contract import errors, spec
 from parallax.models import catalog as catalogs
 from tests.cli.conftest import Run
+from tests.support import onnx_models
 
 
 def model(source: Path | str, **changes: Any) -> spec.ModelSpec:
@@ -77,6 +78,7 @@ def test_ls_prints_a_table(run: Run, catalog: Catalog, directory: Path) -> None:
         "640x480",
         "up to 8",
         "4: cat, dog, owl, ...",
+        "default 0.4",
         "read from the shapes",
     ):
         assert text in " ".join(result.stdout.split())
@@ -112,9 +114,28 @@ def test_check_of_a_file_leaves_its_neighbours_out(
 ) -> None:
     catalog.specs = (model(directory / "cats.onnx"), model(directory / "dogs.onnx", id="dogs"))
     catalog.refused = ((directory / "bad.onnx", "no outputs"),)
+    catalog.notes = ("cats: a remark", "dogs: another remark")
     result = run("models", "check", directory / "cats.onnx")
     assert result.exit_code == 0
-    assert "dogs.onnx" not in result.stdout
+    assert "a remark" in result.stdout
+    assert "dogs" not in result.stdout
+
+
+def test_check_of_weights_that_are_a_link_to_elsewhere(
+    run: Run, catalog: Catalog, directory: Path, tmp_path: Path
+) -> None:
+    (directory / "cats.onnx").rename(tmp_path / "blob")
+    (directory / "cats.onnx").symlink_to(tmp_path / "blob")
+    catalog.specs = (model(directory / "cats.onnx"),)
+    assert "cats.onnx" in run("models", "check", directory).stdout
+
+
+def test_check_of_a_version_shows_the_whole_id(run: Run, tmp_path: Path) -> None:
+    onnx_models.make(tmp_path / "shop" / "3" / "weights.onnx")
+    (tmp_path / "shop" / "3" / "model.toml").write_text("family = 'yolov8'\ntask = 'detect'")
+    result = run("models", "check", tmp_path / "shop" / "3", "--cache-dir", tmp_path / "cache")
+    assert result.exit_code == 0, result.output
+    assert "shop/3" in result.stdout
 
 
 def test_check_exits_with_1_and_the_reason(run: Run, catalog: Catalog, directory: Path) -> None:

@@ -27,6 +27,8 @@ class Server(http.server.HTTPServer):
 
     code = 200
     body = json.dumps(STATUS).encode()
+    authorization: str | None = None
+    """What the last client sent."""
 
     @property
     def url(self) -> str:
@@ -38,6 +40,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         found = self.path == "/status"
+        self.server.authorization = self.headers["Authorization"]
         self.send_response(self.server.code if found else 404)
         self.end_headers()
         self.wfile.write(self.server.body if found else b"")
@@ -82,6 +85,22 @@ def test_tables_for_people(run: Run, server: Server) -> None:
         "demo",
     ):
         assert text in result.stdout
+
+
+def test_reasons_of_models_stand_below_their_table(run: Run, server: Server) -> None:
+    reason = "m.onnx: " + "not an ONNX file " * 6
+    models = [
+        {"id": "m", "state": "loaded", "reason": reason, "package": "/models/m.onnx"},
+        {"id": "", "state": "refused", "reason": "no id", "package": "/models/x y.onnx"},
+        {"id": "ok", "state": "loaded", "reason": "", "package": "/models/ok.onnx"},
+    ]
+    server.body = json.dumps({**STATUS, "models": models}).encode()
+
+    shown = run("status", "--url", server.url).stdout
+
+    assert f"m: {reason}".rstrip() in shown
+    assert "/models/x y.onnx: no id" in shown
+    assert "ok: " not in shown
 
 
 def test_port_of_the_settings_is_asked(run: Run, server: Server, environ: dict[str, str]) -> None:
@@ -141,3 +160,23 @@ def test_not_an_address(run: Run) -> None:
 )
 def test_local_url(host: str, url: str) -> None:
     assert status_client.local_url(host, 1) == url
+
+
+def test_the_key_of_the_settings_goes_to_the_server_of_the_settings_only(
+    run: Run, server: Server, environ: dict[str, str]
+) -> None:
+    environ |= {"PARALLAX_API_KEY": "mine,other", "PARALLAX_PORT": str(server.server_port)}
+
+    assert run("status").exit_code == 0
+    assert server.authorization == "Bearer mine"
+    assert run("status", "--url", server.url).exit_code == 0
+    assert server.authorization is None
+
+
+def test_a_server_that_wants_another_key_is_named(run: Run, server: Server) -> None:
+    server.code = 401
+
+    result = run("status", "--url", server.url)
+
+    assert result.exit_code == 1
+    assert "asks for an API key" in result.output

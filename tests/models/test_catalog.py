@@ -8,8 +8,9 @@ import onnx
 import pytest
 
 from parallax.contract import spec
-from parallax.models import catalog, fuse
-from tests.support import onnx_models
+from parallax.models import catalog, fuse, package
+from parallax.settings import concerns
+from tests.support import onnx_heads, onnx_models, packages
 
 
 def prepare(folder: Path, max_batch: int = 8, max_delay_ms: float = 0.0) -> spec.Catalog:
@@ -36,11 +37,44 @@ def test_a_model_is_served_fused(tmp_path: Path) -> None:
     assert (model.id, model.aliases, model.labels) == ("shop/3", ("x",), ("a", "b", "c"))
     assert (model.task, model.family) == ("object-detection", "yolov8")
     assert (model.fused, model.plain) == (True, None)
-    assert (model.input_name, model.output_names) == ("parallax/pixels", ("candidates",))
+    assert (model.input_name, model.output_names) == (
+        "parallax/pixels",
+        ("parallax/candidates",),
+    )
     assert model.source == str(path)
     assert Path(model.graph).parent == tmp_path / "cache"
     assert len(model.version) == 16
     onnx.checker.check_model(model.graph)
+
+
+def test_what_the_package_says_of_classes_reaches_the_stages(tmp_path: Path) -> None:
+    toml = """
+        family = "yolov8"
+        labels = ["a", "b", "c"]
+        hidden = ["c", "d"]
+        colors = { b = "#102030" }
+        suppress = false
+        thresholds = { default = 0.5, best_by_class = { a = 0.25 } }
+    """
+    make(tmp_path, toml=toml)
+    found = prepare(tmp_path)
+    model = only(found)
+    assert (model.hidden, model.colors, model.suppress) == ((2,), ("", "#102030", ""), False)
+    assert model.thresholds == spec.Thresholds(0.5, None, (0.25, 0.5, 0.5))
+    assert "m: hidden: there is no class 'd'" in found.notes
+
+
+def test_keypoints_have_the_names_that_the_package_gives_them(tmp_path: Path) -> None:
+    toml = "task = 'pose'\nfamily = 'yolov8'\nlabels = ['a']\nkeypoints = { names = ['nose'] }"
+    make(tmp_path, toml=toml, classes=4)
+    assert only(prepare(tmp_path)).skeletons == (spec.Skeleton(("nose",)),)
+
+
+def test_what_a_package_says_in_vain_is_noted(tmp_path: Path) -> None:
+    path = make(tmp_path, "shop/3/weights.onnx")
+    packages.write(path.parent / "environment.json", {"RESOLUTION": 640})
+    notes = prepare(tmp_path).notes
+    assert "shop/3: the graph's width of 64 is used, not 640 as its files say" in notes
 
 
 def test_it_crosses_process_lines(tmp_path: Path) -> None:
@@ -53,11 +87,35 @@ def test_a_model_that_cannot_be_fused_is_served_plain(tmp_path: Path) -> None:
     path = make(tmp_path, opset=10, family="yolox")
     found = prepare(tmp_path)
     model = only(found)
-    assert (model.fused, model.graph) == (False, str(path))
+    assert not model.fused
+    assert Path(model.graph).read_bytes() == path.read_bytes()
+    path.write_bytes(b"something else")
+    assert Path(model.graph).stat().st_size > 100, "a loop that starts again still finds it"
     assert model.plain == spec.PlainInput(swap=True, scale=1.0)
     assert (model.input_name, model.output_names) == ("images", ("output0",))
     assert model.output_bytes == 84 * 8 * 4
     assert "m: not fused: opset 10 is older than 11" in found.notes
+
+
+def head(folder: Path, name: str, opset: int) -> spec.ModelSpec:
+    outputs = onnx_heads.HEADS[name].outputs
+    onnx_heads.make(folder / "models" / "m.onnx", onnx_heads.Recipe(outputs, opset=opset))
+    return only(prepare(folder))
+
+
+def test_the_layout_of_a_head_goes_with_its_model(tmp_path: Path) -> None:
+    model = head(tmp_path, "yolov8-seg", opset=17)
+    assert (model.task, model.family, model.fused) == ("instance-segmentation", "yolov8", True)
+    assert model.output_names == ("parallax/candidates", "parallax/maps")
+    assert (model.layout.coefficients, model.layout.map_size) == (8, (16, 16))
+    assert model.output_bytes == max(8 * 16 * 16, 3000 * (6 + 8)) * 4
+
+
+def test_outputs_of_a_plain_graph_come_in_the_order_its_family_wants(tmp_path: Path) -> None:
+    model = head(tmp_path, "rf-detr-seg-swapped", opset=10)
+    assert (model.family, model.fused) == ("rf-detr", False)
+    assert model.output_names == ("output2", "output1", "output0")
+    assert model.output_bytes == (20 * 12 * 12 + 20 * 3 + 20 * 4) * 4
 
 
 def test_a_model_of_unknown_shapes_is_served_plain(tmp_path: Path) -> None:
@@ -221,3 +279,70 @@ class TestDemo:
     def test_not_beside_a_model_that_is_refused(self, tmp_path: Path) -> None:
         make(tmp_path).write_bytes(b"hello")
         assert prepare(tmp_path).specs == ()
+
+
+class TestReadings:
+    """Reading only some places, while the server runs."""
+
+    def settings(self, folder: Path) -> concerns.Settings:
+        models = concerns.ModelSettings(
+            models=(str(folder / "models"),), cache_dir=str(folder / "cache")
+        )
+        return concerns.Settings(models=models)
+
+    def test_only_the_places_asked_for_are_read(self, tmp_path: Path) -> None:
+        make(tmp_path, "a.onnx")
+        make(tmp_path, "shop/3/weights.onnx")
+        place = str(tmp_path / "models" / "shop" / "3")
+
+        (only_one,) = catalog.readings(self.settings(tmp_path), [place])
+
+        assert (only_one.place, only_one.id) == (place, "shop/3")
+        assert only_one.model is not None
+        assert {each.id for each in catalog.readings(self.settings(tmp_path), None)} == {
+            "a",
+            "shop/3",
+        }
+
+    def test_a_place_without_a_package_yields_nothing(self, tmp_path: Path) -> None:
+        make(tmp_path, "a.onnx")
+        (tmp_path / "models" / "notes").mkdir()
+        (tmp_path / "models" / "notes" / "read.me").write_text("hello")
+
+        assert catalog.readings(self.settings(tmp_path), [str(tmp_path / "models" / "notes")]) == ()
+
+    def test_a_broken_file_is_named_with_its_reason(self, tmp_path: Path) -> None:
+        make(tmp_path, "a.onnx").write_bytes(b"nonsense")
+
+        (reading,) = catalog.readings(self.settings(tmp_path), None)
+
+        assert (reading.id, reading.model) == ("a", None)
+        assert "not an ONNX file" in reading.reason
+
+    def test_the_demo_model_is_read_on_request_and_when_there_is_nothing(
+        self, tmp_path: Path
+    ) -> None:
+        (tmp_path / "models").mkdir()
+        for places in (None, [""]):
+            (demo,) = catalog.readings(self.settings(tmp_path), places)
+            assert (demo.place, demo.id) == ("", "demo")
+            assert demo.model is not None
+            assert demo.model.aliases == ("demo/1",)
+
+    def test_a_file_that_changes_while_it_is_read_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = make(tmp_path, "a.onnx")
+        read = package.read
+
+        def slowly(found: package.Found) -> package.Package:
+            done = read(found)
+            path.write_bytes(b"the next version")
+            return done
+
+        monkeypatch.setattr(package, "read", slowly)
+
+        (reading,) = catalog.readings(self.settings(tmp_path), None)
+
+        assert (reading.model, reading.reason) == (None, "was changed while it was read")
+        assert not list(tmp_path.glob("cache/*.onnx"))

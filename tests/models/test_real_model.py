@@ -10,8 +10,9 @@ import pytest
 
 from parallax.contract import messages, spec
 from parallax.models import catalog
-from parallax.models.families import detection
-from parallax.stages import post, pre
+from parallax.models.families import heads
+from parallax.stages import pre
+from parallax.stages.post import respond
 from tests.support import photos
 
 YOLOX = Path(__file__).parents[2].parent / "shared" / "models" / "yolox_nano.onnx"
@@ -61,8 +62,8 @@ def test_boxes_on_photographs(
     out = np.empty((model.input.height, model.input.width, 3), dtype=np.uint8)
     placed = pre.prepare(photos.read(photo), messages.ImageOptions(), model.input, 10**8, out)
     outputs = session.run(list(model.output_names), {model.input_name: out[None]})
-    few = detection.reduce(model, [np.asarray(output)[0] for output in outputs], params)
-    predictions = json.loads(post.respond(few, model, params, placed))["predictions"]
+    few = heads.reduce(model, [np.asarray(output)[0] for output in outputs], params)
+    predictions = json.loads(respond.respond(few, model, params, placed))["predictions"]
     assert [found["class"] for found in predictions] == [label for label, *_ in EXPECTED[photo]]
     for found, (_, confidence, box) in zip(predictions, EXPECTED[photo], strict=True):
         left, top = found["x"] - found["width"] / 2, found["y"] - found["height"] / 2

@@ -9,7 +9,7 @@ import pytest
 
 from parallax.contract import errors, spec
 from parallax.models import package, resolve
-from tests.support import onnx_models
+from tests.support import onnx_heads, onnx_models, packages
 
 
 def resolved(folder: Path, toml: str = "", **recipe: Any) -> resolve.Resolved:
@@ -32,9 +32,17 @@ def unknown_shapes(folder: Path) -> None:
     onnx.save(onnx_models.with_riddle(onnx.load(path)), path)
 
 
+def flat(path: Path) -> onnx.ModelProto:
+    """Return a model with all its output in one row."""
+    model = onnx.load(path)
+    model.graph.node.append(onnx.helper.make_node("Flatten", ["output0"], ["flat"]))
+    model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("flat", 1, (None, 588)))
+    return model
+
+
 def test_a_bare_yolov8_file(tmp_path: Path) -> None:
     how = resolved(tmp_path)
-    assert how.family.name == "yolov8"
+    assert how.head.family.name == "yolov8"
     assert how.labels == ("0", "1", "2")
     assert how.input == spec.InputSpec(64, 64, "letterbox", 114)
     assert how.pixels == spec.PlainInput(swap=False, scale=255.0)
@@ -47,7 +55,7 @@ def test_a_bare_yolov8_file(tmp_path: Path) -> None:
 
 def test_a_bare_yolox_file(tmp_path: Path) -> None:
     how = resolved(tmp_path, family="yolox", batch=1)
-    assert how.family.name == "yolox"
+    assert how.head.family.name == "yolox"
     assert how.input == spec.InputSpec(64, 64, "letterbox-top-left", 114)
     assert how.pixels == spec.PlainInput(swap=True, scale=1.0)
     assert how.batch == 1
@@ -55,11 +63,11 @@ def test_a_bare_yolox_file(tmp_path: Path) -> None:
 
 def test_a_decoded_export_is_named(tmp_path: Path) -> None:
     toml = 'family = "yolox"\ndecoded = true'
-    assert resolved(tmp_path, toml, family="yolox-decoded").family.name == "yolox-decoded"
+    assert resolved(tmp_path, toml, family="yolox-decoded").head.family.name == "yolox-decoded"
 
 
 def test_decoded_says_nothing_new_of_yolov8(tmp_path: Path) -> None:
-    assert resolved(tmp_path, 'family = "yolov8"\ndecoded = true').family.name == "yolov8"
+    assert resolved(tmp_path, 'family = "yolov8"\ndecoded = true').head.family.name == "yolov8"
 
 
 def test_the_package_overrides_the_familys_input(tmp_path: Path) -> None:
@@ -82,11 +90,32 @@ def test_the_package_overrides_the_familys_input(tmp_path: Path) -> None:
     assert how.labels == ("a", "b", "c")
 
 
+@pytest.mark.parametrize(
+    ("name", "toml", "side"),
+    [
+        ("yolo26", "family = 'yolo26'\nlabels = ['a', 'b', 'c']", 640),
+        ("rtdetr", "family = 'rtdetr'", 640),
+        ("rf-detr", "family = 'rf-detr'", 560),
+        ("rf-detr-seg", "", 560),
+        ("classifier-softmax", "family = 'resnet'", 224),
+        ("deeplab", "", 512),
+        ("deeplab", "[input]\nwidth = 320\nheight = 320", 320),
+    ],
+)
+def test_symbolic_sides_are_those_usual_in_the_family(
+    tmp_path: Path, name: str, toml: str, side: int
+) -> None:
+    outputs = onnx_heads.HEADS[name].outputs
+    recipe = onnx_heads.Recipe(outputs, sides=("height", "width"))
+    onnx_heads.make(tmp_path / "m.onnx", recipe)
+    how = resolved(tmp_path, toml)
+    assert (how.input.width, how.input.height) == (side, side)
+
+
 def test_symbolic_sides_are_fixed_by_the_package(tmp_path: Path) -> None:
     how = resolved(tmp_path, "[input]\nwidth = 320\nheight = 192", symbolic=True)
     assert (how.input.width, how.input.height) == (320, 192)
-    assert how.layout is not None
-    assert how.layout.anchors == 1260
+    assert how.head.layout.anchors == 1260
 
 
 def test_symbolic_sides_are_fixed_by_the_metadata(tmp_path: Path) -> None:
@@ -96,8 +125,8 @@ def test_symbolic_sides_are_fixed_by_the_metadata(tmp_path: Path) -> None:
 
 def test_reshapes_computed_from_shapes_are_followed(tmp_path: Path) -> None:
     how = resolved(tmp_path, symbolic=True, computed=True)
-    assert how.layout is not None
-    assert (how.layout.classes, how.layout.anchors, how.batch) == (3, 8400, None)
+    layout = how.head.layout
+    assert (layout.classes, layout.anchors, how.batch) == (3, 8400, None)
 
 
 def test_a_batch_that_is_constant_only_inside(tmp_path: Path) -> None:
@@ -112,12 +141,12 @@ def test_a_batch_that_is_constant_only_inside(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "reason"),
     [
-        ("task = 'segment'", "not served yet: instance-segmentation"),
-        ("task = 'pose'", "not served yet: keypoint-detection"),
-        ("task = 'juggling'", "not served yet: juggling"),
-        ("family = 'rfdetr'", "not served yet: the family 'rfdetr' (known: yolov8, yolox"),
+        ("task = 'segment'", "(?, 7, 84) fit no known family with instance-segmentation"),
+        ("family = 'foo'", "the family 'foo' is not known (known: yolov8, "),
+        ("family = 'rfdetr'", "output shapes (?, 7, 84) are not those of the family rfdetr"),
         ("family = 'yolox'", "output shapes (?, 7, 84) are not those of the family yolox"),
-        ("labels = ['a', 'b']", "2 labels are given, but its head has 3 classes"),
+        ("task = 'pose'\nfamily = 'yolox'", "the family 'yolox' does not do keypoint-detection"),
+        ("family = 'yolov8'\nlabels = ['a', 'b']", "not those of the family yolov8 with 2 classes"),
         ("[input]\nwidth = 32", "its input has the width 64, but the package says 32"),
         ("[input]\nheight = 32", "its input has the height 64, but the package says 32"),
     ],
@@ -127,8 +156,37 @@ def test_contradictions(tmp_path: Path, toml: str, reason: str) -> None:
 
 
 def test_labels_in_metadata_are_checked_too(tmp_path: Path) -> None:
-    metadata = {"names": "{0: 'a'}"}
-    assert "1 labels are given, but its head has 3" in refusal(tmp_path, metadata=metadata)
+    metadata = {"names": "{0: 'a'}", "task": "detect"}
+    assert "fit no known family with object-detection, 1 classes" in refusal(
+        tmp_path, metadata=metadata
+    )
+
+
+def test_another_number_of_keypoints_than_the_head_has(tmp_path: Path) -> None:
+    toml = "task = 'pose'\nfamily = 'yolov8'\nkeypoint_shape = [2, 3]"
+    assert "keypoint-detection, 2 keypoints" in refusal(tmp_path, toml, classes=4)
+    assert resolved(tmp_path, toml.replace("2, 3", "1, 3")).head.layout.keypoints == 1
+
+
+def test_steps_of_preprocessing_reach_the_input(tmp_path: Path) -> None:
+    environment = {"PREPROCESSING": {"resize": {"format": "Fit (reflect edges) in"}}}
+    packages.write(tmp_path / "environment.json", environment)
+    how = resolved(tmp_path, "family = 'yolov8'\ninput = { contrast = 'adaptive' }")
+    assert how.input == spec.InputSpec(
+        64, 64, "letterbox-reflect", auto_orient=False, contrast="adaptive"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "resize", "scale"), [("vit", "stretch", 255.0), ("yolov8n-cls", "fill", 255.0)]
+)
+def test_a_classifier_of_roboflow(tmp_path: Path, kind: str, resize: str, scale: float) -> None:
+    content = {"model_type": kind, "project_task_type": "classification"}
+    packages.write(tmp_path / "model_type.json", content)
+    onnx.save(flat(onnx_models.make(tmp_path / "m.onnx")), tmp_path / "m.onnx")
+    how = resolved(tmp_path)
+    assert (how.head.layout.classes, how.input.resize) == (588, resize)
+    assert how.pixels.scale == scale
 
 
 def test_an_input_of_another_type(tmp_path: Path) -> None:
@@ -137,21 +195,18 @@ def test_an_input_of_another_type(tmp_path: Path) -> None:
 
 def test_a_head_of_no_known_family(tmp_path: Path) -> None:
     path = onnx_models.make(tmp_path / "m.onnx")
-    model = onnx.load(path)
-    model.graph.node.append(onnx.helper.make_node("Flatten", ["output0"], ["flat"]))
-    model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("flat", 1, (None, 588)))
-    onnx.save(model, path)
-    assert "output shapes (?, 588) fit no known family" in refusal(tmp_path)
+    onnx.save(flat(path), path)
+    assert "output shapes (?, 588) fit no known family" in refusal(tmp_path, "task = 'detect'")
 
 
 def test_unknown_shapes_need_family_and_labels(tmp_path: Path) -> None:
     unknown_shapes(tmp_path)
-    assert "fit no known family; name the family in model.toml" in refusal(tmp_path)
+    assert "shapes are not known; name the family in model.toml" in refusal(tmp_path)
     assert "tell its number of classes" in refusal(tmp_path, "family = 'yolov8'")
 
 
 def test_unknown_shapes_with_family_and_labels(tmp_path: Path) -> None:
     unknown_shapes(tmp_path)
     how = resolved(tmp_path, "family = 'yolov8'\nlabels = ['a', 'b', 'c']")
-    assert how.layout is None
+    assert not how.head.certain
     assert how.notes == ("the number of classes could not be checked against the head",)

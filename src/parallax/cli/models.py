@@ -57,7 +57,8 @@ def check_models(path: Path, config_path: Path | None, **given: Any) -> None:
         found = _prepare({**given, "models": (str(directory),)}, config_path)
     specs = [model for model in found.specs if _is_within(model.source, path)]
     refused = [(source, why) for source, why in found.refused if _is_within(source, path)]
-    report.print_check(specs, found.notes)
+    own = tuple(f"{model.id}: " for model in specs)
+    report.print_check(specs, [note for note in found.notes if note.startswith(own)])
     failures.report(f"{source}: {reason}" for source, reason in refused)
     if not specs and not refused:
         failures.report([f"{path}: there is no model here"])
@@ -66,8 +67,13 @@ def check_models(path: Path, config_path: Path | None, **given: Any) -> None:
 
 
 def _is_within(source: str | Path, path: Path) -> bool:
-    """Tell a model that was asked about from its neighbours and from the built-in demo."""
-    return Path(source).resolve().is_relative_to(path.resolve())
+    """Tell a model that was asked about from its neighbours and from the built-in demo.
+
+    As the paths are written, because a package's weights may be a link to elsewhere; or as the
+    links lead, because the path that was given may be one.
+    """
+    seen = (Path.absolute, Path.resolve)
+    return any(of(Path(source)).is_relative_to(of(path)) for of in seen)
 
 
 def _prepare(given: dict[str, Any], config_path: Path | None) -> spec.Catalog:

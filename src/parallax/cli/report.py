@@ -10,6 +10,7 @@ from typing import Any
 
 from rich import box, console, table, text
 
+from parallax.cli import model_facts
 from parallax.contract import spec
 
 _PIPED_WIDTH = 160
@@ -23,13 +24,27 @@ def print_status(status: Mapping[str, Any]) -> None:
     _print_rows(out, "Processes", status["processes"])
     streams = [{"stream": name, **_row(value)} for name, value in status["streams"].items()]
     _print_rows(out, "Streams", streams)
-    _print_rows(out, "Models", [_row(model, "id") for model in status["models"]])
+    models = [_row(model, "id") for model in status["models"]]
+    # Reasons and paths are long; in columns they would leave no room for the rest.
+    _print_rows(out, "Models", [_without(model, ("reason", "package")) for model in models])
+    _print_notes(
+        out,
+        [
+            f"{model.get('id') or model.get('package')}: {model['reason']}"
+            for model in models
+            if model.get("reason")
+        ],
+    )
+
+
+def _without(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
 
 
 def print_models(specs: Sequence[spec.ModelSpec], notes: Sequence[str]) -> None:
     """Print the models as a table, then the remarks on them."""
     out = _console()
-    _print_rows(out, "Models", [model_row(model) for model in specs])
+    _print_rows(out, "Models", [model_facts.row(model) for model in specs])
     _print_notes(out, notes)
 
 
@@ -37,25 +52,11 @@ def print_check(specs: Sequence[spec.ModelSpec], notes: Sequence[str]) -> None:
     """Print all that is known of each model, a line per fact."""
     out = _console()
     for model in specs:
-        facts = {**model_row(model), "labels": ", ".join(model.labels), "source": model.source}
         grid = table.Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-        for name, value in facts.items():
+        for name, value in model_facts.all_of(model).items():
             grid.add_row(text.Text(name, style="dim"), text.Text(_cell(value)))
         out.print(grid)
     _print_notes(out, notes)
-
-
-def model_row(model: spec.ModelSpec) -> dict[str, Any]:
-    """Return a model as a row."""
-    return {
-        "id": model.id,
-        "task": model.task,
-        "family": model.family,
-        "labels": _labels(model.labels),
-        "input": f"{model.input.width}x{model.input.height} {model.input.resize}",
-        "batch": model.batch.fixed_size or f"up to {model.batch.max_size}",
-        "fused": model.fused,
-    }
 
 
 def _console() -> console.Console:
@@ -66,11 +67,6 @@ def _console() -> console.Console:
 def _print_notes(out: console.Console, notes: Sequence[str]) -> None:
     for note in notes:
         out.print(text.Text(note))
-
-
-def _labels(labels: Sequence[str]) -> str:
-    first = ", ".join(labels[:3])
-    return f"{len(labels)}: {first}, ..." if len(labels) > 3 else f"{len(labels)}: {first}"
 
 
 def _headline(status: Mapping[str, Any]) -> text.Text:

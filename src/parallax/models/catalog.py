@@ -5,14 +5,26 @@ process's memory, and so that a model which brings down the ONNX library takes n
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from importlib import resources
 from pathlib import Path
 
 from msgspec import Struct, structs
 
 from parallax.contract import errors, spec
-from parallax.models import cache, description, files, fuse, package, resolve
+from parallax.models import (
+    cache,
+    description,
+    discovery,
+    files,
+    fuse,
+    package,
+    resolve,
+    served,
+    signatures,
+)
+from parallax.models.families import heads
+from parallax.policy import naming, shelf
 from parallax.settings import concerns
 
 DEMO_ID = "demo"
@@ -38,92 +50,161 @@ def from_settings(settings: concerns.Settings) -> spec.Catalog:
     )
 
 
+def readings(settings: concerns.Settings, only: Collection[str] | None) -> tuple[spec.Reading, ...]:
+    """Read the given places, as ``models.signatures`` names them; by default all that there are."""
+    limits = Limits(settings.batching.max_batch, settings.batching.max_delay_ms)
+    directories = [Path(directory) for directory in settings.models.models]
+    return _read(directories, Path(settings.models.cache_dir or ""), limits, only)
+
+
 def prepare(
     directories: Sequence[Path], cache_dir: Path, max_batch: int, max_delay_ms: float
 ) -> spec.Catalog:
     """Prepare all models for serving.
 
     Args:
-        directories: folders of packages (see ``package.find``). Without any, or when they hold
+        directories: folders of packages (see ``discovery.find``). Without any, or when they hold
             nothing at all, the embedded demo model is served.
         cache_dir: where fused graphs are kept; made if missing.
         max_batch: largest batch of models whose batch axis is free.
         max_delay_ms: for models that do not say their own.
     """
-    found = [entry for directory in directories for entry in package.find(directory)]
-    aliases: tuple[str, ...] = ()
-    notes = []
-    if not found:
-        if directories:
-            notes.append(f"no models in {', '.join(map(str, directories))}: serving the demo model")
-        found, aliases = [package.Found(DEMO_ID, _demo_path())], (DEMO_ALIAS,)
-    limits = Limits(max_batch, max_delay_ms)
+    read = _read(directories, cache_dir, Limits(max_batch, max_delay_ms), None)
     specs: dict[str, spec.ModelSpec] = {}
     refused: list[tuple[str, str]] = []
-    for entry in found:
-        try:
-            model, remarks = _prepared(entry, specs, cache_dir.absolute(), limits)
-        except errors.ModelRefusedError as problem:
-            reason = problem.message.removeprefix(f"{entry.path}: ")
-            refused.append((str(entry.path), reason))
-            continue
-        specs[model.id] = structs.replace(model, aliases=(*aliases, *model.aliases))
-        notes += [f"{model.id}: {remark}" for remark in remarks]
-    return spec.Catalog(tuple(_with_free_aliases(specs, notes)), tuple(refused), tuple(notes))
+    notes: list[str] = []
+    for each in read:
+        notes += each.notes
+        if each.model is None:
+            refused.append((each.path, each.reason))
+        elif each.id in specs:
+            taken = f"the id {each.id!r} is already taken by {specs[each.id].source}"
+            refused.append((each.path, taken))
+        else:
+            specs[each.id] = each.model
+    served, remarks = naming.settle(specs.values())
+    return spec.Catalog(served, tuple(refused), (*notes, *remarks))
+
+
+def _read(
+    directories: Sequence[Path], cache_dir: Path, limits: Limits, only: Collection[str] | None
+) -> tuple[spec.Reading, ...]:
+    found = [
+        (signatures.place_of(entry.path, directory), entry)
+        for directory in directories
+        for entry in discovery.find(directory)
+    ]
+    wanted = found if only is None else [(place, each) for place, each in found if place in only]
+    read = [_reading(place, entry, cache_dir.absolute(), limits) for place, entry in wanted]
+    if shelf.DEMO_PLACE in only if only is not None else not found:
+        entry = package.Found(DEMO_ID, _demo_path())
+        demo = _reading(shelf.DEMO_PLACE, entry, cache_dir.absolute(), limits)
+        read.append(_as_demo(demo, directories))
+    return tuple(read)
+
+
+def _as_demo(demo: spec.Reading, directories: Sequence[Path]) -> spec.Reading:
+    notes = demo.notes
+    if directories:
+        empty = f"no models in {', '.join(map(str, directories))}: serving the demo model"
+        notes = (empty, *notes)
+    model = demo.model and structs.replace(demo.model, aliases=(DEMO_ALIAS, *demo.model.aliases))
+    return structs.replace(demo, model=model, notes=notes)
 
 
 def _demo_path() -> Path:
     return Path(str(resources.files("parallax.demo") / "detector.onnx"))
 
 
-def _prepared(
-    entry: package.Found | package.Misfit,
-    served: Mapping[str, spec.ModelSpec],
-    cache_dir: Path,
-    limits: Limits,
-) -> tuple[spec.ModelSpec, Sequence[str]]:
+def _reading(
+    place: str, entry: package.Found | package.Misfit, cache_dir: Path, limits: Limits
+) -> spec.Reading:
+    path = str(entry.path)
     if isinstance(entry, package.Misfit):
-        raise files.refused(entry.path, entry.reason)
-    if entry.id in served:
-        raise files.refused(
-            entry.path, f"the id {entry.id!r} is already taken by {served[entry.id].source}"
-        )
+        return spec.Reading(place, path, "", reason=entry.reason)
     try:
-        return _serve(entry, cache_dir, limits)
-    except errors.ModelRefusedError:
-        raise
-    except Exception as problem:
+        model, remarks = _serve(entry, cache_dir, limits)
+    except errors.ModelRefusedError as problem:
+        reason = problem.message.removeprefix(f"{path}: ")
+        return spec.Reading(place, path, entry.id, reason=reason)
+    except Exception as problem:  # noqa: BLE001
         # Whatever a strange file makes the ONNX library raise concerns this file alone.
         cause = str(problem).partition("\n")[0] or type(problem).__name__
-        raise files.refused(entry.path, f"cannot be prepared: {cause}") from problem
+        return spec.Reading(place, path, entry.id, reason=f"cannot be prepared: {cause}")
+    notes = list(remarks)
+    aliases = tuple(alias for alias in model.aliases if _well_formed(alias, notes))
+    said = tuple(f"{entry.id}: {note}" for note in notes)
+    return spec.Reading(place, path, entry.id, structs.replace(model, aliases=aliases), notes=said)
 
 
 def _serve(
     entry: package.Found, cache_dir: Path, limits: Limits
 ) -> tuple[spec.ModelSpec, Sequence[str]]:
+    before = signatures.around(entry.path)
     found = package.read(entry)
+    _check_unchanged(entry.path, before)
     resolved = resolve.resolve(found)
     batch, capped = _batching(found.description.batching, resolved.batch, limits)
     graph, why_plain = _fused(found, resolved, cache_dir)
     opened = found.network
+    described, head, labels = found.description, resolved.head, resolved.labels
+    names = opened.output_names
+    if head.certain:
+        names = tuple(names[index] for index in head.layout.order)
+    suppress = head.family.suppress if described.suppress is None else described.suppress
     model = spec.ModelSpec(
         id=entry.id,
         version=_hash(found.digest, "plain" if graph is None else "fused")[:_VERSION_DIGITS],
-        task=found.description.task or description.OBJECT_DETECTION,
-        family=resolved.family.name,
-        labels=resolved.labels,
+        task=head.family.task,
+        family=head.family.name,
+        labels=labels,
         input=resolved.input,
         batch=batch,
-        graph=str(graph or opened.path.absolute()),
+        graph=str(graph or _kept(found, cache_dir, before)),
         fused=graph is not None,
         input_name=fuse.INPUT_NAME if graph else opened.input_name,
-        output_names=(fuse.OUTPUT_NAME,) if graph else opened.output_names,
+        output_names=heads.fused_outputs(head.family.task) if graph else names,
         source=str(opened.path),
-        aliases=found.description.aliases or (),
-        output_bytes=0 if graph else resolved.output_bytes,
+        aliases=described.aliases or (),
+        output_bytes=resolved.fused_bytes if graph else resolved.plain_bytes,
         plain=None if graph else resolved.pixels,
+        layout=head.layout,
+        suppress=suppress,
+        multi_label=bool(described.multi_label),
+        hidden=served.hidden(described, labels),
+        colors=served.colors(described, labels),
+        skeletons=served.skeletons(described, labels, head.layout.keypoints, opened.path),
+        thresholds=served.thresholds(described.thresholds, labels, head.family.defaults),
     )
-    return model, (*resolved.notes, *capped, *why_plain)
+    odd = served.strangers(described, labels)
+    return model, (*found.notes, *resolved.notes, *odd, *capped, *why_plain)
+
+
+def _check_unchanged(path: Path, before: str) -> None:
+    """Raise ``ModelRefusedError`` if what was read and what was hashed may differ."""
+    if signatures.around(path) != before:
+        raise files.refused(path, "was changed while it was read")
+
+
+def _kept(found: package.Package, cache_dir: Path, before: str) -> Path:
+    """Return a copy of a graph that is served as it is.
+
+    An inference loop that starts again must find the version that is served, whatever has become
+    of the package's file by then. One with weights beside it is left where it is.
+    """
+    path = found.network.path.absolute()
+    if found.network.external:
+        return path
+    key = _hash(found.digest, "plain")
+    try:
+        cached = cache.find(cache_dir, key)
+        if cached is not None:
+            return cached
+        content = path.read_bytes()
+        _check_unchanged(path, before)
+        return cache.store(cache_dir, key, content)
+    except OSError:
+        return path
 
 
 def _batching(
@@ -142,15 +223,15 @@ def _fused(
     found: package.Package, resolved: resolve.Resolved, cache_dir: Path
 ) -> tuple[Path | None, Sequence[str]]:
     """Return the fused graph, or None and why the model is served as it is."""
-    if resolved.layout is None:
+    if not resolved.head.certain:
         return None, ("not fused: the shapes of its outputs are not known",)
     key = _hash(found.digest, "fused")
     cached = cache.find(cache_dir, key)
     if cached is not None:
         return cached, ()
     plan = fuse.Plan(
-        resolved.family,
-        resolved.layout,
+        resolved.head.family,
+        resolved.head.layout,
         resolved.input.width,
         resolved.input.height,
         resolved.batch,
@@ -169,26 +250,10 @@ def _hash(digest: str, how: str) -> str:
     return hashlib.sha256(f"{digest} {how} {fuse.FUSE_VERSION}".encode()).hexdigest()
 
 
-def _with_free_aliases(
-    specs: Mapping[str, spec.ModelSpec], notes: list[str]
-) -> Iterator[spec.ModelSpec]:
-    """Yield the models with those aliases that are well-formed and nobody else's name."""
-    taken = {model_id: model_id for model_id in specs}
-    for model in specs.values():
-        free = []
-        for alias in dict.fromkeys(model.aliases):
-            owner = taken.setdefault(alias, model.id)
-            if owner != model.id:
-                notes.append(f"{model.id}: the alias {alias!r} is already taken by {owner}")
-            elif _well_formed(alias, model.id, notes) and alias != model.id:
-                free.append(alias)
-        yield structs.replace(model, aliases=tuple(free))
-
-
-def _well_formed(alias: str, owner: str, notes: list[str]) -> bool:
+def _well_formed(alias: str, notes: list[str]) -> bool:
     try:
         package.check_id(alias)
     except errors.BadModelIdError as problem:
-        notes.append(f"{owner}: an alias is ignored: {problem.message}")
+        notes.append(f"an alias is ignored: {problem.message}")
         return False
     return True

@@ -20,8 +20,14 @@ def refused(path: Path, reason: str) -> errors.ModelRefusedError:
     return errors.ModelRefusedError(f"{path}: {reason}")
 
 
-def inside(folder: Path, name: str, named_by: Path) -> Path:
+def inside(folder: Path, name: str, named_by: Path, blobs: Path | None = None) -> Path:
     """Return the file called ``name`` within ``folder``, links followed.
+
+    Args:
+        folder: the package's folder.
+        name: as it is written in ``named_by``.
+        named_by: the file that names it, for the message.
+        blobs: a folder that links may lead into, too.
 
     Raises:
         ModelRefusedError: it lies elsewhere or does not exist.
@@ -31,7 +37,8 @@ def inside(folder: Path, name: str, named_by: Path) -> Path:
         exists = target.is_file()
     except (OSError, ValueError) as problem:
         raise refused(named_by, f"cannot open {name!r}, which it names: {problem}") from problem
-    if not target.is_relative_to(folder.resolve()):
+    homes = (folder, blobs) if blobs else (folder,)
+    if not any(target.is_relative_to(home.resolve()) for home in homes):
         raise refused(named_by, f"names {name!r}, which lies outside of the package's folder")
     if not exists:
         raise refused(named_by, f"names {name!r}, which does not exist")
@@ -71,6 +78,18 @@ def parse_json(path: Path, text: str) -> dict[str, object]:
         return msgspec.json.decode(text, type=dict[str, object])
     except (msgspec.MsgspecError, RecursionError) as problem:
         raise refused(path, f"no valid JSON object: {problem}") from problem
+
+
+def read_json_list(path: Path) -> list[object]:
+    """Return the list in a JSON file.
+
+    Raises:
+        ModelRefusedError: no such list in it.
+    """
+    try:
+        return msgspec.json.decode(read_text(path), type=list[object])
+    except (msgspec.MsgspecError, RecursionError) as problem:
+        raise refused(path, f"no valid JSON list: {problem}") from problem
 
 
 def read_lines(path: Path) -> tuple[str, ...]:

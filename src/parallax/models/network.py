@@ -8,7 +8,7 @@ import onnx
 from google.protobuf import message  # type: ignore[import-untyped]
 from onnx import external_data_helper, helper
 
-from parallax.models import files
+from parallax.models import files, shapes
 from parallax.models.families import base
 
 
@@ -39,17 +39,17 @@ class Network:
         return tuple(output.name for output in self.model.graph.output)
 
 
-def load(path: Path, folder: Path) -> Network:
+def load(path: Path, folder: Path, blobs: Path | None = None) -> Network:
     """Open an ONNX file.
 
     Args:
         path: the file.
         folder: the package's folder, which external weights must lie in.
+        blobs: a folder that links in the package's may lead into.
 
     Raises:
         ModelRefusedError: not an ONNX file, weights outside of the folder or missing, or an input
-        that
-            is no picture.
+            that is no picture.
     """
     try:
         model = onnx.load(path, load_external_data=False)
@@ -63,6 +63,8 @@ def load(path: Path, folder: Path) -> Network:
         raise files.refused(path, f"has {len(inputs)} inputs, expected one picture")
     picture = inputs[0].type.tensor_type
     shape = _shape(inputs[0])
+    if len(shape) == 4 and shape[1] == 1:
+        raise files.refused(path, "a network for grey pictures (one channel) is not served")
     if len(shape) != 4 or shape[1] not in (3, None):
         raise files.refused(
             path, f"its input has the shape {shape}, expected (N, 3, height, width)"
@@ -75,7 +77,7 @@ def load(path: Path, folder: Path) -> Network:
         batch=shape[0],
         height=shape[2],
         width=shape[3],
-        external=_external_files(model, path, folder),
+        external=_external_files(model, path, folder, blobs),
     )
 
 
@@ -101,7 +103,7 @@ def output_shapes(network: Network, batch: int, width: int, height: int) -> tupl
     for output in probe.graph.output:
         output.type.tensor_type.ClearField("shape")
     try:
-        inferred = onnx.shape_inference.infer_shapes(probe, data_prop=True)
+        inferred = shapes.inferred(probe)
     except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
         return tuple(declared)
     pairs = zip(inferred.graph.output, declared, strict=True)
@@ -138,12 +140,14 @@ def _dtype_name(element: int) -> str:
         return f"unknown ({element})"
 
 
-def _external_files(model: onnx.ModelProto, path: Path, folder: Path) -> tuple[Path, ...]:
+def _external_files(
+    model: onnx.ModelProto, path: Path, folder: Path, blobs: Path | None
+) -> tuple[Path, ...]:
     found: dict[Path, None] = {}
     for tensor in _tensors(model):
         if external_data_helper.uses_external_data(tensor):
             location = next((e.value for e in tensor.external_data if e.key == "location"), "")
-            found[files.inside(folder, location, path)] = None
+            found[files.inside(folder, location, path, blobs)] = None
     return tuple(found)
 
 

@@ -1,13 +1,16 @@
-"""Model packages on disk: where they are, what they are called, and what they say of themselves."""
+"""Model packages on disk: what they are called, and what they say of themselves."""
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import structs
+
 from parallax.contract import errors
-from parallax.models import description, files, network, roboflow, toml_file, ultralytics
+from parallax.models import description, files, network, toml_file, ultralytics
+from parallax.models.roboflow import places, reading
 
 _SEGMENT = re.compile(r"[\w.~+@-]{1,128}")
 _MAX_SEGMENTS = 2
@@ -44,6 +47,8 @@ class Package:
     network: network.Network
     digest: str
     """SHA-256 of the content of all its files, in hexadecimal."""
+    notes: tuple[str, ...] = ()
+    """What was left out of account, for the log."""
 
 
 def check_id(model_id: str) -> None:
@@ -63,83 +68,53 @@ def check_id(model_id: str) -> None:
             )
 
 
-def find(directory: Path) -> Iterator[Found | Misfit]:
-    """Look for models: ``NAME.onnx``, ``NAME/*.onnx`` and ``PROJECT/VERSION/*.onnx``.
-
-    A path of an ONNX file is that one model. Names that begin with a dot or an underscore are
-    skipped. What lies beside bare files (``model.toml``, ``class_names.txt``) describes each of
-    them. What looks like a package and is none comes as a ``Misfit``.
-    """
-    if directory.is_file():
-        yield _named(directory.stem, directory)
-        return
-    if not directory.is_dir():
-        yield Misfit(directory, "no such folder")
-        return
-    for path in _onnx_files(directory):
-        yield _named(path.stem, path)
-    for project in _folders(directory):
-        yield from _package(project.name, project)
-        for version in _folders(project):
-            yield from _package(f"{project.name}/{version.name}", version)
-
-
 def read(found: Found) -> Package:
     """Read all files of a package.
 
     Raises:
         ModelRefusedError: one of them cannot be used; names it and says why.
     """
-    opened = network.load(found.path, found.folder)
-    written, taken = _toml(found)
-    beside, also_taken = roboflow.read(found.folder)
+    opened = network.load(found.path, found.folder, places.blobs_of(found.folder))
+    written = _toml(found)
+    beside, notes = _yielding(reading.read(found.folder), opened)
     inside = ultralytics.read(opened.metadata, found.path)
-    described = description.merge(description.merge(written, beside), inside)
-    sources = (found.path, *opened.external, *taken, *also_taken)
-    return Package(found.id, described, opened, _digest(sources))
+    described = description.merge(
+        description.merge(written.description, beside.description), inside
+    )
+    sources = (found.path, *opened.external, *written.taken, *beside.taken)
+    return Package(found.id, described, opened, _digest(sources), (*beside.notes, *notes))
 
 
-def _named(model_id: str, path: Path) -> Found | Misfit:
-    try:
-        check_id(model_id)
-    except errors.BadModelIdError as problem:
-        return Misfit(path, problem.message)
-    return Found(model_id, path)
+def _yielding(
+    said: description.Said, opened: network.Network
+) -> tuple[description.Said, Sequence[str]]:
+    """Take the size from what Roboflow's files say where the graph knows its own.
+
+    Theirs may be the size of the data set's pictures.
+    """
+    given = said.description.input
+    sides = {"width": opened.width, "height": opened.height}
+    differing = {
+        name: fixed
+        for name, fixed in sides.items()
+        if fixed is not None and getattr(given, name) not in (None, fixed)
+    }
+    if not differing:
+        return said, ()
+    yielded = structs.replace(given, **dict.fromkeys(differing))
+    described = structs.replace(said.description, input=yielded)
+    notes = tuple(
+        f"the graph's {name} of {fixed} is used, not {getattr(given, name)} as its files say"
+        for name, fixed in differing.items()
+    )
+    return structs.replace(said, description=described), notes
 
 
-def _package(model_id: str, folder: Path) -> Iterator[Found | Misfit]:
-    found = _onnx_files(folder)
-    if len(found) == 1:
-        yield _named(model_id, found[0])
-    elif found:
-        names = ", ".join(path.name for path in found)
-        yield Misfit(folder, f"holds several ONNX files ({names}); keep one")
-    elif any((folder / name).is_file() for name in ("model.toml", *roboflow.FILES)):
-        yield Misfit(folder, "describes a model but holds no .onnx file")
-
-
-def _onnx_files(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if path.suffix == ".onnx" and path.is_file()]
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if path.is_dir()]
-
-
-def _visible(folder: Path) -> list[Path]:
-    try:
-        return sorted(path for path in folder.iterdir() if path.name[0] not in "._")
-    except OSError:
-        # Unreadable or gone since it was listed: nothing in it can be served.
-        return []
-
-
-def _toml(found: Found) -> tuple[description.Description, Sequence[Path]]:
+def _toml(found: Found) -> description.Said:
     for path in (found.path.with_suffix(".toml"), found.folder / "model.toml"):
         if path.is_file():
-            described, taken = toml_file.read(path, found.folder)
-            return described, (path, *taken)
-    return description.Description(), ()
+            return toml_file.read(path, found.folder)
+    return description.Said()
 
 
 def _digest(sources: Sequence[Path]) -> str:

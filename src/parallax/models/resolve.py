@@ -9,12 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from parallax.contract import spec
-from parallax.models import description, files, network, package, plain
-from parallax.models.families import base, grids, registry
-
-DEFAULT_SIDE = 640
-"""Pixels of a network's side where neither the graph nor the package says it."""
-
+from parallax.models import description, files, network, package, plain, recognition, served
+from parallax.models.families import base, grids, heads
 
 _FLOAT_BYTES = 4
 
@@ -26,16 +22,16 @@ _PROBE = 7
 class Resolved:
     """How a model is to be served."""
 
-    family: base.Family
-    layout: base.Layout | None
-    """None: the shapes of the outputs are known only when it runs."""
+    head: recognition.Head
     labels: tuple[str, ...]
     input: spec.InputSpec
     pixels: spec.PlainInput
     batch: int | None
     """The batch axis where it is a constant."""
-    output_bytes: int
-    """Upper bound of what the plain outputs of one item take."""
+    fused_bytes: int
+    """Upper bound of what the large outputs of one item take, once the graph is fused."""
+    plain_bytes: int
+    """The same for the outputs as exported."""
     notes: tuple[str, ...]
     """What was assumed, for the log."""
 
@@ -44,42 +40,61 @@ def resolve(found: package.Package) -> Resolved:
     """Decide how a model is to be served, and fix the input size in its graph.
 
     Raises:
-        ModelRefusedError: its task is not served, its head is of no known family, or the package
-        and
-            the graph contradict each other.
+        ModelRefusedError: its head is of no known family, or the package and the graph contradict
+            each other.
     """
     described, opened = found.description, found.network
-    if described.task not in (None, description.OBJECT_DETECTION):
-        raise files.refused(opened.path, f"not served yet: {described.task}")
     if opened.dtype not in plain.DTYPES:
         raise files.refused(
             opened.path, f"its input is {opened.dtype}, expected float32 or float16"
         )
-    width = _side("width", opened, opened.width, described.input.width)
-    height = _side("height", opened, opened.height, described.input.height)
-    batch, shapes = _shapes(opened, width, height)
-    family, notes = _family(described, opened, shapes, (width, height))
-    layout = _layout(family, opened, shapes, (width, height))
-    labels, more = _labels(described.labels, layout, opened)
-    target, pixels = _input(described.input, family.defaults, opened.dtype, (width, height))
+    size, shapes, batch, head = _head(described, opened)
+    family = head.family
+    labels, notes = _labels(described.labels, head, opened)
     return Resolved(
-        family,
-        layout,
+        head,
         labels,
-        target,
-        pixels,
+        served.input_spec(described.input, family.defaults, size),
+        served.pixels(described.input, family.defaults, opened.dtype),
         batch,
-        _output_bytes(shapes, len(labels), (width, height)),
-        (*notes, *more),
+        heads.fused_bytes(family.task, head.layout, size),
+        _plain_bytes(shapes, len(labels), size),
+        (*head.notes, *notes),
     )
 
 
-def _side(name: str, opened: network.Network, fixed: int | None, wanted: int | None) -> int:
+def _head(
+    described: description.Description, opened: network.Network
+) -> tuple[tuple[int, int], tuple[base.Shape, ...], int | None, recognition.Head]:
+    """Return input size, output shapes, constant batch and head; fixes the size in the graph.
+
+    Where nothing says the size, it is the family's usual one, which takes a first look at the
+    shapes for another size.
+    """
+    size = _size(described, opened, base.Defaults().side)
+    batch, shapes = _shapes(opened, *size)
+    head = recognition.head(described, opened, shapes, size)
+    usual = _size(described, opened, head.family.defaults.side)
+    if usual == size:
+        return size, shapes, batch, head
+    batch, shapes = _shapes(opened, *usual)
+    return usual, shapes, batch, recognition.head(described, opened, shapes, usual)
+
+
+def _size(
+    described: description.Description, opened: network.Network, usual: int
+) -> tuple[int, int]:
+    width = _side("width", opened, opened.width, described.input.width)
+    height = _side("height", opened, opened.height, described.input.height)
+    return width or usual, height or usual
+
+
+def _side(name: str, opened: network.Network, fixed: int | None, wanted: int | None) -> int | None:
     if fixed is not None and wanted is not None and fixed != wanted:
         raise files.refused(
             opened.path, f"its input has the {name} {fixed}, but the package says {wanted}"
         )
-    return fixed or wanted or DEFAULT_SIDE
+    return fixed or wanted
 
 
 def _shapes(
@@ -100,102 +115,26 @@ def _shapes(
     return batch, shapes
 
 
-def _family(
-    described: description.Description,
-    opened: network.Network,
-    shapes: Sequence[base.Shape],
-    size: tuple[int, int],
-) -> tuple[base.Family, tuple[str, ...]]:
-    name = described.family
-    if name is not None:
-        variant = registry.FAMILIES.get(name + registry.DECODED_SUFFIX)
-        family = registry.FAMILIES.get(name)
-        if family is None:
-            known = ", ".join(registry.FAMILIES)
-            raise files.refused(
-                opened.path, f"not served yet: the family {name!r} (known: {known})"
-            )
-        return (variant if described.decoded and variant else family), ()
-    fitting = registry.recognise(shapes, size)
-    if len(fitting) != 1:
-        which = " and ".join(family.name for family in fitting) or "no known family"
-        raise files.refused(
-            opened.path,
-            f"output shapes {_text(shapes)} fit {which}; name the family in model.toml",
-        )
-    inferred = fitting[0]
-    return inferred, (f"family {inferred.name} inferred from the output shapes {_text(shapes)}",)
-
-
-def _layout(
-    family: base.Family,
-    opened: network.Network,
-    shapes: Sequence[base.Shape],
-    size: tuple[int, int],
-) -> base.Layout | None:
-    layout = family.recognise(shapes, size)
-    known = all(shape and None not in shape[1:] for shape in shapes)
-    if layout is None and known:
-        raise files.refused(
-            opened.path, f"output shapes {_text(shapes)} are not those of the family {family.name}"
-        )
-    return layout
-
-
 def _labels(
-    labels: tuple[str, ...] | None, layout: base.Layout | None, opened: network.Network
+    labels: tuple[str, ...] | None, head: recognition.Head, opened: network.Network
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    if layout is None:
-        if labels is None:
-            raise files.refused(
-                opened.path, "neither its output shapes nor the package tell its number of classes"
-            )
-        return labels, ("the number of classes could not be checked against the head",)
-    if labels is None:
-        numbers = tuple(str(index) for index in range(layout.classes))
-        return numbers, ("no labels given; classes are named by their numbers",)
-    if len(labels) != layout.classes:
+    classes = head.layout.classes
+    if labels is not None:
+        return labels, ()
+    if not classes:
         raise files.refused(
             opened.path,
-            f"{len(labels)} labels are given, but its head has {layout.classes} classes",
+            f"the outputs of {head.family.name} do not tell its number of classes; give labels",
         )
-    return labels, ()
+    numbers = tuple(str(index) for index in range(classes))
+    return numbers, ("no labels given; classes are named by their numbers",)
 
 
-def _output_bytes(shapes: Sequence[base.Shape], classes: int, size: tuple[int, int]) -> int:
+def _plain_bytes(shapes: Sequence[base.Shape], classes: int, size: tuple[int, int]) -> int:
     """Return an upper bound, which for unknown shapes is that of the usual heads."""
     sides = [side for shape in shapes for side in shape[1:]]
     if not sides or None in sides:
         return _FLOAT_BYTES * grids.anchor_count(size) * (classes + 5)
     return _FLOAT_BYTES * sum(
         math.prod(side for side in shape[1:] if side is not None) for shape in shapes
-    )
-
-
-def _input(
-    given: description.InputDescription,
-    defaults: base.Defaults,
-    dtype: str,
-    size: tuple[int, int],
-) -> tuple[spec.InputSpec, spec.PlainInput]:
-    target = spec.InputSpec(
-        width=size[0],
-        height=size[1],
-        resize=given.resize or defaults.resize,
-        padding=defaults.padding if given.padding is None else given.padding,
-    )
-    pixels = spec.PlainInput(
-        swap=(given.color or defaults.color) == "bgr",
-        scale=given.scale or defaults.scale,
-        mean=given.mean or defaults.mean,
-        std=given.std or defaults.std,
-        dtype=dtype,
-    )
-    return target, pixels
-
-
-def _text(shapes: Sequence[base.Shape]) -> str:
-    return ", ".join(
-        "(" + ", ".join("?" if side is None else str(side) for side in shape) + ")"
-        for shape in shapes
     )
