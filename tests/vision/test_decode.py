@@ -1,7 +1,6 @@
 """Any bytes give a picture or a ``BadImageError``, and a picture is the right way up."""
 
 import contextlib
-import io
 import struct
 import zlib
 
@@ -9,32 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
-from PIL import Image, features
+from PIL import Image
 
 from parallax.contract import errors
 from parallax.vision import decode, exif
+from tests.support.pictures import HAS_WEBP, LIMIT, decoded, encoded, gradient, noise
 
-LIMIT = 50_000_000
-HAS_WEBP = bool(features.check("webp"))
 FORMATS = ["JPEG", "PNG", "BMP", "TIFF", "GIF", *(["WEBP"] if HAS_WEBP else [])]
-
-
-def gradient(width: int = 48, height: int = 32) -> Image.Image:
-    """A picture that no flip or turn leaves as it is."""
-    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
-    return Image.fromarray(np.stack([x, y, 255 - x], axis=2).astype(np.uint8))
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def decoded(data: bytes, *, auto_orient: bool = True) -> NDArray[np.uint8]:
-    picture = decode.open_picture(data, LIMIT, auto_orient=auto_orient)
-    return np.asarray(decode.read(picture, picture.width, picture.height))
 
 
 def decode_fully(data: bytes, limit: int) -> None:
@@ -181,12 +161,8 @@ def test_what_is_no_picture_is_refused(data: bytes) -> None:
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9])
 def test_a_truncated_picture_is_refused(kind: str, share: float) -> None:
-    data = encoded(Image.fromarray(noise()), kind)
+    data = encoded(noise(), kind)
     refusal(data[: int(len(data) * share)])
-
-
-def noise() -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -221,7 +197,7 @@ def test_pillows_own_limit_does_not_interfere() -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(
     flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), max_size=8),
     early=st.booleans(),
@@ -238,7 +214,7 @@ def test_flipped_bytes_give_a_picture_or_a_bad_image_error(
         decode_fully(bytes(data), 1_000_000)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     head=st.sampled_from(
         [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF", b"BM", b"GIF89a", b"II*\x00", b"MM\x00+"]

@@ -24,6 +24,18 @@ TURNS: dict[int, Image.Transpose] = {
 }
 """What makes a picture stored with an orientation upright (EXIF 2.32, tag 274)."""
 
+_FLIPS: dict[int, tuple[bool, bool]] = {
+    1: (False, False),
+    2: (True, False),
+    3: (True, True),
+    4: (False, True),
+    5: (False, False),
+    6: (True, False),
+    7: (True, True),
+    8: (False, True),
+}
+"""Whether the upright picture's x and y run against the stored picture's sides."""
+
 _MARKER = b"Exif\x00\x00"
 _ENTRY_SIZE = 12
 _SHORT = 3
@@ -43,6 +55,26 @@ def orientation(block: bytes) -> int:
     except struct.error:
         return 1
     return value if value in TURNS else 1
+
+
+def as_stored(
+    area: tuple[float, float, float, float], sides: tuple[int, int], orientation: int
+) -> tuple[float, float, float, float]:
+    """Say where an area of the upright picture lies in the picture as stored.
+
+    Args:
+        area: left, top, right, bottom.
+        sides: width and height of the upright picture.
+        orientation: 1 to 8.
+    """
+    left, top, right, bottom = area
+    flip_x, flip_y = _FLIPS[orientation]
+    if flip_x:
+        left, right = sides[0] - right, sides[0] - left
+    if flip_y:
+        top, bottom = sides[1] - bottom, sides[1] - top
+    swapped = orientation in SWAPS_SIDES
+    return (top, left, bottom, right) if swapped else (left, top, right, bottom)
 
 
 def _first_directory(tiff: bytes, order: str) -> int:

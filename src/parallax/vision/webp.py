@@ -6,9 +6,9 @@ libwebp's animation decoder, which Pillow uses, reserves two canvases as soon as
 
 import struct
 
-from parallax.contract import errors
+from parallax.vision import refusal
 
-_DAMAGED = "Could not load input image. Cause: damaged WebP header"
+_DAMAGED = "damaged WebP header"
 
 
 def size(data: bytes | memoryview) -> tuple[int, int]:
@@ -21,11 +21,11 @@ def size(data: bytes | memoryview) -> tuple[int, int]:
     readers = {b"VP8 ": _lossy, b"VP8L": _lossless, b"VP8X": _extended}
     reader = readers.get(head[12:16])
     if head[8:12] != b"WEBP" or reader is None:
-        raise errors.BadImageError(_DAMAGED)
+        raise refusal.bad(_DAMAGED)
     try:
         return reader(head)
     except struct.error as problem:
-        raise errors.BadImageError(_DAMAGED) from problem
+        raise refusal.bad(_DAMAGED) from problem
 
 
 def _lossy(head: bytes) -> tuple[int, int]:

@@ -1,0 +1,80 @@
+"""Which decoder reads a file: told by its signature, and by nothing a client says.
+
+Plugins are constructed directly and not through ``Image.open``: for bytes it does not know, that
+imports every plugin Pillow has, and it follows multi-picture JPEGs into yet another one.
+"""
+
+import io
+from collections.abc import Callable
+from typing import BinaryIO
+
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from parallax.vision import npy, refusal, webp
+
+FORMATS = ("JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", "NPY")
+
+# The limit is ours (``max_pixels``); Pillow's own, a warning at 89 million pixels and an error at
+# twice that, would contradict a higher one.
+Image.MAX_IMAGE_PIXELS = None
+
+Data = bytes | memoryview
+Opener = Callable[[Data, int], Image.Image]
+"""From a file and the largest number of pixels to a picture; animations give their first frame."""
+
+
+def open_image(data: Data, max_pixels: int) -> Image.Image:
+    """Read the header of a file; most decoders read the pixels when they are asked for.
+
+    Raises:
+        BadImageError: empty, of no known format, or over ``max_pixels``.
+        Exception: whatever the format's plugin raises for a damaged header.
+    """
+    image = _opener(bytes(data[:16]))(data, max_pixels)
+    refusal.check_size(image.size, max_pixels)
+    return image
+
+
+def _opener(head: bytes) -> Opener:
+    if not head:
+        raise refusal.bad("no data")
+    for signature, opener in _SIGNATURES:
+        if head.startswith(signature):
+            return opener
+    raise refusal.bad(f"not a picture of a known format ({', '.join(FORMATS)})")
+
+
+def _lazy(plugin: Callable[[BinaryIO], Image.Image]) -> Opener:
+    """Return the opener of a plugin that reserves nothing before it decodes."""
+    return lambda data, _max_pixels: plugin(io.BytesIO(data))
+
+
+def _webp(data: Data, max_pixels: int) -> Image.Image:
+    # libwebp reserves its canvas while it opens the file, so the size is read by hand.
+    if not WebPImagePlugin.SUPPORTED:
+        raise refusal.bad("WebP is not supported by this build of Pillow")
+    refusal.check_size(webp.size(data), max_pixels)
+    return WebPImagePlugin.WebPImageFile(io.BytesIO(data))
+
+
+_SIGNATURES: tuple[tuple[bytes, Opener], ...] = (
+    (b"\xff\xd8\xff", _lazy(JpegImagePlugin.JpegImageFile)),
+    (b"\x89PNG\r\n\x1a\n", _lazy(PngImagePlugin.PngImageFile)),
+    (b"RIFF", _webp),
+    (b"BM", _lazy(BmpImagePlugin.BmpImageFile)),
+    (b"GIF87a", _lazy(GifImagePlugin.GifImageFile)),
+    (b"GIF89a", _lazy(GifImagePlugin.GifImageFile)),
+    (b"II*\x00", _lazy(TiffImagePlugin.TiffImageFile)),
+    (b"MM\x00*", _lazy(TiffImagePlugin.TiffImageFile)),
+    (b"II+\x00", _lazy(TiffImagePlugin.TiffImageFile)),
+    (b"MM\x00+", _lazy(TiffImagePlugin.TiffImageFile)),
+    (npy.SIGNATURE, npy.read),
+)

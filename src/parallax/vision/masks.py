@@ -1,0 +1,239 @@
+"""From a network's coarse maps to masks in the picture, each cut out only where its box is.
+
+A map's cells lie over the network's input, several pixels apart. A mask's logits are interpolated
+between the cells' centres (bilinear, as ``torch.nn.functional.interpolate`` without aligned corners
+does it; Ultralytics, ``process_mask_native`` in ``utils/ops.py``) and cut at 0. Cells that show
+letterbox padding have no part in that: at the edge of the picture the last cell inside it goes on.
+
+The work is bounded whatever the picture's size: all masks of an answer together have at most
+``MAX_PIXELS`` samples, and beyond that they are sampled more coarsely than the picture's pixels.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from parallax.contract import messages
+from parallax.vision import geometry
+
+Floats = NDArray[np.float32]
+Part = Callable[[slice, slice], Floats]
+"""Gives rows and columns of one mask's logits, in cells of the map."""
+
+MAX_PIXELS = 16 << 20
+"""Samples of all masks of one answer. A dozen objects of a Full HD picture stay far below it."""
+
+_STRIP = 1 << 20
+"""Samples that are interpolated at a time: they take four bytes each, the mask itself one."""
+
+_LARGEST = 1e6
+"""Logits are clipped to this: weighing an infinity by 0 would spoil its whole row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of the picture, in whole pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A window of the picture, and which parts of it belong to the object.
+
+    ``pixels`` is bool (rows, columns); its cells cover the window evenly and are at least as large
+    as a pixel.
+    """
+
+    window: Window
+    pixels: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """How one side of the picture maps to the cells of a map, and which cells show the picture."""
+
+    origin: float
+    """Where the first cell begins, in pixels of the picture."""
+    pitch: float
+    """Cells per pixel of the picture."""
+    first: int
+    last: int
+
+    def at(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where positions in the picture lie between the cells' centres (0: the first)."""
+        cells: NDArray[np.float64] = (positions - self.origin) * self.pitch - 0.5
+        return np.clip(cells, self.first, self.last)
+
+
+def axes(
+    network: tuple[int, int], cells: tuple[int, int], placed: messages.Geometry
+) -> tuple[Axis, Axis]:
+    """Return the axes along x and y of a map of ``cells`` (width, height) over the network's
+    input."""
+    crop = geometry.seen(placed)
+    sides = (
+        (crop.left, crop.width, placed.scale_x, placed.pad_x),
+        (crop.top, crop.height, placed.scale_y, placed.pad_y),
+    )
+    x, y = (
+        _axis(*side, whole, count) for side, whole, count in zip(sides, network, cells, strict=True)
+    )
+    return x, y
+
+
+def _axis(start: int, length: int, scale: float, pad: float, network: int, cells: int) -> Axis:
+    per_pixel = cells / network
+    # A cell belongs to the picture when its centre does.
+    begin = math.ceil(pad * per_pixel - 0.5)
+    end = math.floor((pad + length * scale) * per_pixel - 0.5)
+    first = min(max(begin, 0), cells - 1)
+    return Axis(start - pad / scale, scale * per_pixel, first, min(max(end, first), cells - 1))
+
+
+def window(box: NDArray[np.float64]) -> Window:
+    """Return the pixels of the picture whose upper left corner is in the box (x1, y1, x2, y2)."""
+    left, top, right, bottom = (math.ceil(edge) for edge in box.tolist())
+    return Window(left, top, right - left, bottom - top)
+
+
+def shapes(
+    windows: Sequence[Window], along: tuple[Axis, Axis], detail: float, limit: int = MAX_PIXELS
+) -> list[tuple[int, int]]:
+    """Return with how many rows and columns each mask is to be sampled.
+
+    Args:
+        windows: of the masks of one answer.
+        along: the axes of the map that they come from.
+        detail: 1 samples every pixel of the picture, 0 as densely as the map's cells lie.
+        limit: most samples of all masks together.
+    """
+    # Samples per pixel of the picture.
+    dense_x, dense_y = (detail + (1.0 - detail) * min(1.0, axis.pitch) for axis in along)
+    sides = [(each.height * dense_y, each.width * dense_x) for each in windows]
+    total = sum(rows * columns for rows, columns in sides)
+    shrink = min(1.0, math.sqrt(limit / total)) if total else 1.0
+    return [
+        (max(1, math.ceil(rows * shrink)), max(1, math.ceil(columns * shrink)))
+        for rows, columns in sides
+    ]
+
+
+def weighted(prototypes: Floats, coefficients: Floats) -> Part:
+    """Return the logits of a mask that is a sum of prototypes.
+
+    Args:
+        prototypes: (P, h, w).
+        coefficients: (P,).
+    """
+    return lambda rows, columns: np.tensordot(coefficients, prototypes[:, rows, columns], 1)
+
+
+def whole(logits: Floats) -> Part:
+    """Return the logits (h, w) of a mask that has a map of its own."""
+    return lambda rows, columns: logits[rows, columns]
+
+
+def cut(part: Part, along: tuple[Axis, Axis], at: Window, shape: tuple[int, int]) -> Mask:
+    """Return the mask of one object: where its interpolated logits are above 0.
+
+    Args:
+        part: the object's logits. What is not a number counts as 0.
+        along: the axes of their map.
+        at: where the object is.
+        shape: rows and columns of the mask, from ``shapes``.
+    """
+    pixels = np.zeros(shape, dtype=np.bool_)
+    if at.width < 1 or at.height < 1:
+        return Mask(at, pixels)
+    columns, across = _weights(along[0], at.left, at.width, shape[1])
+    rows, down = _weights(along[1], at.top, at.height, shape[0])
+    with np.errstate(all="ignore"):
+        cells = np.nan_to_num(part(rows, columns), nan=0.0, posinf=_LARGEST, neginf=-_LARGEST)
+    across = np.clip(cells, -_LARGEST, _LARGEST) @ across.T
+    step = max(1, _STRIP // shape[1])
+    for top in range(0, shape[0], step):
+        pixels[top : top + step] = down[top : top + step] @ across > 0.0
+    return Mask(at, pixels)
+
+
+def polygon(mask: Mask) -> NDArray[np.float64]:
+    """Return the outline (n, 2) of a mask's part with the most corners, in pixels of the picture.
+
+    Points are centres of pixels at the edge. Holes and further parts are lost. An empty mask gives
+    no point.
+    """
+    outlines, _ = cv2.findContours(
+        mask.pixels.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    if not outlines:
+        return np.zeros((0, 2))
+    corners = np.asarray(max(outlines, key=len), dtype=np.float64).reshape(-1, 2)
+    at, (rows, columns) = mask.window, mask.pixels.shape
+    steps = np.array([at.width / columns, at.height / rows])
+    outline: NDArray[np.float64] = (corners + 0.5) * steps - 0.5 + (at.left, at.top)
+    return outline
+
+
+def nearest(
+    classes: NDArray[np.uint8],
+    network: tuple[int, int],
+    placed: messages.Geometry,
+    size: tuple[int, int],
+    unseen: int = 0,
+) -> NDArray[np.uint8]:
+    """Return a map over the network's input as it lies in the picture.
+
+    Args:
+        classes: (h, w).
+        network: width and height of the network's input in pixels.
+        placed: how the network's pixels map to the picture's.
+        size: width and height of the result, which covers the whole picture.
+        unseen: the value of what was cropped away before the network.
+
+    Returns:
+        (height, width); each pixel has the value of the cell that its centre lies in.
+    """
+    height, width = classes.shape
+    x, y = axes(network, (width, height), placed)
+    crop = geometry.seen(placed)
+    across, down = _centres(0.0, placed.width, size[0]), _centres(0.0, placed.height, size[1])
+    columns, rows = (np.rint(axis.at(at)).astype(np.intp) for axis, at in ((x, across), (y, down)))
+    shown = classes[rows].take(columns, axis=1)
+    shown[~_seen(y, down, crop.top, crop.height, height)] = unseen
+    shown[:, ~_seen(x, across, crop.left, crop.width, width)] = unseen
+    return shown
+
+
+def _centres(start: float, length: float, count: int) -> NDArray[np.float64]:
+    """Return the centres of ``count`` equal parts of a stretch."""
+    return start + (np.arange(count, dtype=np.float64) + 0.5) * (length / count)
+
+
+def _weights(axis: Axis, start: int, length: int, count: int) -> tuple[slice, Floats]:
+    """Return which cells ``count`` samples of a stretch need, and (count, cells) how much of
+    each."""
+    at = axis.at(_centres(start, length, count))
+    lower = np.minimum(np.floor(at).astype(np.intp), max(axis.first, axis.last - 1))
+    upper = np.minimum(lower + 1, axis.last)
+    begin, samples = int(lower.min()), np.arange(count)
+    weights = np.zeros((count, int(upper.max()) + 1 - begin), dtype=np.float32)
+    weights[samples, lower - begin] = 1.0 - (at - lower)
+    weights[samples, upper - begin] += at - lower
+    return slice(begin, begin + weights.shape[1]), weights
+
+
+def _seen(
+    axis: Axis, positions: NDArray[np.float64], start: int, length: int, cells: int
+) -> NDArray[np.bool_]:
+    """Tell which positions along a side are in the crop, and in what the network was shown of
+    it."""
+    begin, end = max(start, axis.origin), min(start + length, axis.origin + cells / axis.pitch)
+    return (positions >= begin) & (positions < end)
