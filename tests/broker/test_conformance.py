@@ -443,6 +443,29 @@ async def test_a_record_that_moved_is_found_under_the_id_its_api_knows(
     assert_clean(world)
 
 
+async def test_a_record_can_be_read_while_its_request_is_on_the_way(
+    world: worlds.World, broker: base.AsyncBroker
+) -> None:
+    record = await submit(broker, bulk=b"\x00\xff")
+    await hand_off(broker, await take_one(broker, KEYS.pre), INFER)
+    before = picture(world)
+    entry = await broker.execute(base.Fetch(record))
+    assert entry is not None
+    assert (entry.id, entry.work, entry.bulk) == (record, b"\x01pre", b"\x00\xff")
+    assert picture(world) == before
+
+
+async def test_a_record_is_gone_with_its_answer(broker: base.AsyncBroker) -> None:
+    entry = await in_infer(broker)
+    await finish(broker, entry)
+    assert await broker.execute(base.Fetch(entry.record)) is None
+
+
+@pytest.mark.parametrize("record", ["", "1-1"])
+async def test_a_record_that_never_was_is_not_found(broker: base.AsyncBroker, record: str) -> None:
+    assert await broker.execute(base.Fetch(record)) is None
+
+
 # --- strangers -----------------------------------------------------------------------------------
 
 

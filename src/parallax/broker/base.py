@@ -250,6 +250,13 @@ class Live(Op[list[bool]]):
 
 
 @dataclass(frozen=True, slots=True)
+class Fetch(Op[Entry | None]):
+    """Read a record, with the encoded picture as its bulk, without taking it; ``None``: gone."""
+
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
 class Beat(Op[None]):
     """Open or renew an api process's mailbox and the TTL of its reply stream."""
 
@@ -281,8 +288,7 @@ class ReplyEntry:
 
 @dataclass(frozen=True, slots=True)
 class ReadReplies(Op[list[ReplyEntry]]):
-    """Wait up to ``block_ms`` for replies after ``after``. Malformed entries are skipped, not
-    raised."""
+    """Wait up to ``block_ms`` for replies after ``after``; malformed entries are skipped."""
 
     api: str
     after: str
@@ -315,8 +321,7 @@ class Forget(Op[bool]):
 
 @dataclass(frozen=True, slots=True)
 class Retire(Op[bool]):
-    """Delete a stream that is empty and has no consumers and nothing pending; answers whether it
-    did."""
+    """Delete an empty stream without consumers and pending entries; answers whether it did."""
 
     stream: str
     group: Stage

@@ -120,6 +120,15 @@ def _live(op: base.Live, keys: Keys, replies: Sequence[Reply]) -> list[bool]:
     return [count > 0 for count in replies[0]]
 
 
+def _fetched(op: base.Fetch, keys: Keys, replies: Sequence[Reply]) -> base.Entry | None:
+    found = [
+        frames.entry(keys.pre, identity, flat, is_record=True)
+        for reply in replies
+        for identity, flat in reply
+    ]
+    return found[0] if found else None
+
+
 def _replies(op: base.ReadReplies, keys: Keys, replies: Sequence[Reply]) -> list[base.ReplyEntry]:
     read = (
         frames.reply(identity, flat)
@@ -157,6 +166,7 @@ _DECODERS: dict[type[base.Op[Any]], Callable[[Any, Keys, Sequence[Reply]], Any]]
     base.Cancel: _cancelled,
     base.Abandoned: _abandoned,
     base.Live: _live,
+    base.Fetch: _fetched,
     base.Beat: _nothing,
     base.CloseMailbox: _nothing,
     base.ReadReplies: _replies,

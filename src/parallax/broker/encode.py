@@ -139,6 +139,10 @@ def _live(op: base.Live, keys: Keys) -> list[Command]:
     return _script(scripts.LIVE, (keys.pre,), keys.moved(""), *op.records)
 
 
+def _fetch(op: base.Fetch, keys: Keys) -> list[Command]:
+    return [("XRANGE", keys.pre, op.record, op.record)] if op.record else []
+
+
 def _beat(op: base.Beat, keys: Keys) -> list[Command]:
     return _script(scripts.BEAT, (keys.mailbox(op.api), keys.replies(op.api)), op.ttl_ms)
 
@@ -196,6 +200,7 @@ _ENCODERS: dict[type[base.Op[Any]], Callable[[Any, Keys], Sequence[Command]]] = 
     base.Cancel: _cancel,
     base.Abandoned: _abandoned,
     base.Live: _live,
+    base.Fetch: _fetch,
     base.Beat: _beat,
     base.CloseMailbox: _close_mailbox,
     base.ReadReplies: _read_replies,

@@ -141,6 +141,7 @@ _APPLIERS: dict[type[base.Op[Any]], Callable[[Any, Keys, Store], Any]] = {
     base.Cancel: memory_upkeep.cancel,
     base.Abandoned: memory_upkeep.abandoned,
     base.Live: memory_upkeep.live,
+    base.Fetch: memory_upkeep.fetch,
     base.Beat: memory_upkeep.beat,
     base.CloseMailbox: memory_upkeep.close_mailbox,
     base.ReadReplies: memory_upkeep.read_replies,

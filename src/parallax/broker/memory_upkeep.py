@@ -104,6 +104,14 @@ def live(op: base.Live, keys: Keys, store: Store) -> list[bool]:
     return [identity(_current(record, keys, store)) in there for record in op.records]
 
 
+def fetch(op: base.Fetch, keys: Keys, store: Store) -> base.Entry | None:
+    """Look a record up."""
+    stream = store.stream(keys.pre)
+    if not op.record or stream is None or identity(op.record) not in stream.entries:
+        return None
+    return _entry(keys.pre, identity(op.record), keys, store)
+
+
 def beat(op: base.Beat, keys: Keys, store: Store) -> None:
     """Keep a mailbox alive."""
     store.put(keys.mailbox(op.api), "1", op.ttl_ms)

@@ -19,6 +19,7 @@ _REPEATABLE = frozenset(
         base.Cancel,
         base.Abandoned,
         base.Live,
+        base.Fetch,
         base.Beat,
         base.CloseMailbox,
         base.ReadReplies,

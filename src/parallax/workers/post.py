@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from parallax.broker import base
 from parallax.contract import errors, messages, spec, wire
 from parallax.slab import slab as slabs
-from parallax.stages import post
-from parallax.workers import triage
+from parallax.stages.post import respond
+from parallax.workers import patience, triage
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,11 @@ class PostHandler:
     """Turns post entries into replies."""
 
     seat: triage.Seat
-    models: Mapping[str, spec.ModelSpec]
+    models: Mapping[tuple[str, str], spec.ModelSpec]
+    """By id and version."""
     slab: slabs.Slab
+    broker: base.BlockingBroker
+    max_pixels: int
 
     def __call__(self, entry: base.Entry) -> triage.Move:
         """Build the answer of an entry."""
@@ -31,13 +34,12 @@ class PostHandler:
             return accepted
         work = accepted.work
         inputs = triage.slots_of(work)
-        model = self.models.get(work.model)
-        if model is None or model.version != work.version:
-            # The model was replaced while the request was on its way: the old outputs mean nothing
-            # now.
+        model = self.models.get((work.model, work.version))
+        if model is None:
+            # The model was replaced too long ago: its outputs mean nothing now.
             return triage.Move(base.Recompute(entry, self.seat.holder), inputs)
         try:
-            fragment = self._respond(work, entry.bulk, model)
+            fragment = self._respond(work, entry, model)
         except errors.ParallaxError as problem:
             return triage.fail(entry, self.seat, problem, inputs)
         post_ms = (time.monotonic() - started) * 1000.0
@@ -47,14 +49,25 @@ class PostHandler:
         op = base.Finish(entry, self.seat.holder, wire.encode(reply), fragment)
         return triage.Move(op, inputs)
 
-    def _respond(self, work: messages.PostWork, bulk: bytes, model: spec.ModelSpec) -> bytes:
-        outputs = self._outputs(work, bulk)
-        fragment = post.respond(outputs, model, work.params, work.geometry)
-        for slot in triage.slots_of(work):
-            # Read again after use: had the slot been reused meanwhile, the answer would be
-            # another's.
-            self.slab.check(slot)
-        return fragment
+    def _respond(self, work: messages.PostWork, entry: base.Entry, model: spec.ModelSpec) -> bytes:
+        outputs = self._outputs(work, entry.bulk)
+        original = None if work.params.drawing is None else self._original(entry.record, model)
+        try:
+            return respond.respond(outputs, model, work.params, work.geometry, original)
+        finally:
+            for slot in triage.slots_of(work):
+                # Read again after use: had the slot been reused meanwhile, the answer, or what was
+                # wrong with the outputs, would be another's.
+                self.slab.check(slot)
+
+    def _original(self, record: str, model: spec.ModelSpec) -> respond.Original:
+        """Return the picture of a request, which its record still holds."""
+        fetch = base.Fetch(record)
+        found = patience.Patience().call(lambda: self.broker.execute(fetch))
+        if found is None:
+            raise errors.TensorLostError("the request's record is gone")
+        turned = wire.decode(messages.PreWork, found.work).image.auto_orient
+        return respond.Original(found.bulk, turned and model.input.auto_orient, self.max_pixels)
 
     def _outputs(self, work: messages.PostWork, bulk: bytes) -> list[NDArray[Any]]:
         arrays: list[NDArray[Any]] = []

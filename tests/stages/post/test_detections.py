@@ -4,44 +4,30 @@ import json
 import uuid
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from parallax.contract import errors, messages, spec
-from parallax.stages import post
+from parallax.stages.post import respond
+from tests.stages.post import scenes
+from tests.stages.post.scenes import rows
 
-MODEL = spec.ModelSpec(
-    id="m",
-    version="v",
-    task="object-detection",
-    family="yolov8",
-    labels=("cat", "dog", "bird"),
-    input=spec.InputSpec(640, 640),
-    batch=spec.BatchSpec(),
-    graph="m.onnx",
-    fused=True,
-    input_name="pixels",
-    output_names=("candidates",),
-    source="m.onnx",
-)
-# A picture of 1280x720, scaled by a half and centred: 140 rows of padding above.
-PLACED = messages.Geometry(1280, 720, 0.5, 0.5, 0.0, 140.0)
 KEYS = ["x", "y", "width", "height", "confidence", "class", "class_id", "detection_id"]
 
 
-def rows(*candidates: tuple[float, ...]) -> NDArray[np.float32]:
-    return np.array(candidates, dtype=np.float32).reshape(-1, 6)
-
-
-def answer(outputs: NDArray[np.float32], **params: Any) -> dict[str, Any]:
+def answer(
+    outputs: NDArray[np.float32], model: spec.ModelSpec = scenes.DETECTOR, **params: Any
+) -> dict[str, Any]:
     wanted = messages.DetectionParams(**{"confidence": 0.4, "iou_threshold": 0.3, **params})
-    answered: dict[str, Any] = json.loads(post.respond([outputs], MODEL, wanted, PLACED))
-    return answered
+    return scenes.answer([outputs], model, wanted)
 
 
-def names(outputs: NDArray[np.float32], **params: Any) -> list[str]:
-    return [found["class"] for found in answer(outputs, **params)["predictions"]]
+def names(
+    outputs: NDArray[np.float32], model: spec.ModelSpec = scenes.DETECTOR, **params: Any
+) -> list[str]:
+    return [found["class"] for found in answer(outputs, model, **params)["predictions"]]
 
 
 def test_a_box_is_given_in_pixels_of_the_picture() -> None:
@@ -132,7 +118,9 @@ def test_what_is_no_number_is_never_given(column: int, value: float) -> None:
 def test_ids_come_from_the_given_source() -> None:
     found = rows((100, 200, 9, 9, 0.9, 0), (300, 300, 9, 9, 0.8, 1))
     params = messages.DetectionParams()
-    text = post.respond([found], MODEL, params, PLACED, lambda count: b"\xff" * count)
+    text = respond.respond(
+        [found], scenes.DETECTOR, params, scenes.PLACED, None, lambda count: b"\xff" * count
+    )
     ids = [p["detection_id"] for p in json.loads(text)["predictions"]]
     assert ids == ["ffffffff-ffff-4fff-bfff-ffffffffffff"] * 2
 
@@ -149,5 +137,34 @@ def test_a_class_without_a_label_is_the_models_fault() -> None:
 
 
 def test_no_output_at_all_is_the_models_fault() -> None:
-    with pytest.raises(errors.ModelFailedError, match="no output"):
-        post.respond([], MODEL, messages.DetectionParams(), PLACED)
+    with pytest.raises(errors.ModelFailedError, match="returned nothing"):
+        scenes.answer([], scenes.DETECTOR, messages.DetectionParams())
+
+
+@pytest.mark.parametrize("class_id", [-1.0, 3.0, 1e30])
+def test_no_class_is_taken_for_another(class_id: float) -> None:
+    with pytest.raises(errors.ModelFailedError, match="of 3 classes"):
+        answer(rows((100, 200, 9, 9, 0.9, class_id)), class_confidence=(0.4, 0.4, 0.4))
+
+
+def test_classes_may_have_thresholds_of_their_own() -> None:
+    found = rows((100, 200, 9, 9, 0.5, 0), (200, 300, 9, 9, 0.5, 1), (300, 400, 9, 9, 0.5, 2))
+    assert names(found, class_confidence=(0.6, 0.5, 0.4)) == ["dog", "bird"]
+
+
+def test_hidden_classes_are_never_given() -> None:
+    model = msgspec.structs.replace(scenes.DETECTOR, hidden=(0, 2))
+    found = rows((100, 200, 9, 9, 0.5, 0), (200, 300, 9, 9, 0.5, 1), (300, 400, 9, 9, 0.5, 2))
+    assert names(found, model) == ["dog"]
+
+
+def test_a_model_that_suppresses_by_itself_keeps_boxes_that_overlap() -> None:
+    model = msgspec.structs.replace(scenes.DETECTOR, suppress=False)
+    found = rows((100, 200, 50, 50, 0.7, 0), (100, 200, 50, 50, 0.9, 1), (101, 200, 50, 50, 0.8, 0))
+    assert names(found, model, max_detections=2) == ["dog", "cat"]
+
+
+@pytest.mark.parametrize("suppress", [True, False])
+def test_less_than_no_detections_are_none(suppress: bool) -> None:
+    model = msgspec.structs.replace(scenes.DETECTOR, suppress=suppress)
+    assert names(rows((100, 200, 9, 9, 0.9, 0)), model, max_detections=-1) == []

@@ -1,0 +1,86 @@
+"""Instance segmentation: boxes, each with the mask of its object."""
+
+import secrets
+from collections.abc import Iterator
+
+import numpy as np
+
+from parallax.contract import errors, messages, spec
+from parallax.models.families import heads
+from parallax.stages.post import answer, detections
+from parallax.vision import draw, masks, rle
+
+
+def build(
+    found: heads.Found,
+    model: spec.ModelSpec,
+    params: messages.SegmentationParams,
+    placed: messages.Geometry,
+    random_bytes: detections.RandomBytes = secrets.token_bytes,
+) -> answer.Answer:
+    """Return the answer to a picture whose objects were to be cut out.
+
+    Raises:
+        ModelFailedError: a box has a class that the model has no label for, or no mask.
+    """
+    kept = detections.keep(found.rows, model, params, placed)
+    predictions = detections.predictions(kept, model, random_bytes)
+    cut = _masks(kept, found, model, params.mask_detail, placed)
+    most = rle.limit(len(cut), placed.width)
+    for prediction, mask in zip(predictions, cut, strict=True):
+        if params.mask_format == "rle":
+            counts = rle.counts(mask, placed.width, placed.height, most)
+            prediction["rle"] = {"size": [placed.height, placed.width], "counts": counts}
+        else:
+            outline = detections.rounded(masks.polygon(mask))
+            prediction["points"] = [{"x": x, "y": y} for x, y in outline.tolist()]
+        prediction["mask_format"] = params.mask_format
+
+    def paint(canvas: draw.Canvas) -> None:
+        for class_id, mask in zip(kept.classes, cut, strict=True):
+            canvas.mask(mask, draw.color(class_id, model.colors))
+        detections.paint(canvas, kept, model, params.drawing)
+
+    return answer.Answer({"predictions": predictions}, paint)
+
+
+def _masks(
+    kept: detections.Kept,
+    found: heads.Found,
+    model: spec.ModelSpec,
+    detail: float,
+    placed: messages.Geometry,
+) -> list[masks.Mask]:
+    if not kept.classes:
+        return []
+    if found.maps is None or 0 in found.maps.shape:
+        raise errors.ModelFailedError(f"{model.id} found objects and no masks")
+    height, width = found.maps.shape[1:]
+    network = (model.input.width, model.input.height)
+    along = masks.axes(network, (width, height), placed)
+    windows = [masks.window(box) for box in kept.boxes]
+    shapes = masks.shapes(windows, along, min(max(detail, 0.0), 1.0))
+    return [
+        masks.cut(part, along, window, shape)
+        for part, window, shape in zip(
+            _parts(kept, found.maps, model), windows, shapes, strict=True
+        )
+    ]
+
+
+def _parts(
+    kept: detections.Kept, maps: detections.Floats, model: spec.ModelSpec
+) -> Iterator[masks.Part]:
+    """Yield the logits of each box's mask: a sum of prototypes, or a map of its own."""
+    if model.layout.coefficients:
+        if kept.extras.shape[1] != len(maps):
+            raise errors.ModelFailedError(
+                f"{model.id} gave {kept.extras.shape[1]} weights for {len(maps)} prototypes"
+            )
+        for coefficients in kept.extras:
+            yield masks.weighted(maps, coefficients)
+        return
+    for index in kept.extras[:, 0] if kept.extras.shape[1] else np.full(len(kept.classes), -1.0):
+        if not 0 <= index < len(maps):
+            raise errors.ModelFailedError(f"{model.id} gave mask {index} of {len(maps)} masks")
+        yield masks.whole(maps[int(index)])
