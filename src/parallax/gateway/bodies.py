@@ -12,7 +12,7 @@ import asyncio
 from starlette import types
 
 from parallax.contract import errors
-from parallax.gateway import hangup, problems
+from parallax.gateway import budget, hangup, problems
 
 LINGER = 1.0
 """Seconds for which the rest of an unwanted body is thrown away."""
@@ -46,28 +46,6 @@ async def read(receive: types.Receive, patience: float) -> bytes:
         ) from None
 
 
-class Budget:
-    """The bytes of all request bodies that a process holds, from their arrival to the answer."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._held = 0
-
-    def charge(self, size: int) -> None:
-        """Take bytes into account.
-
-        Raises:
-            OverloadedError: there is no room for them; nothing was charged.
-        """
-        if self._held + size > self._limit:
-            raise errors.OverloadedError("The server holds too many request bodies; try again.")
-        self._held += size
-
-    def refund(self, size: int) -> None:
-        """Take bytes out of account."""
-        self._held -= size
-
-
 class BodyGuard:
     """Middleware: limits request bodies, one and all together, and ends exchanges whose body was
     not read."""
@@ -75,30 +53,29 @@ class BodyGuard:
     def __init__(self, app: types.ASGIApp, limit: int, total: int) -> None:
         self._app = app
         self._limit = limit
-        self._budget = Budget(max(limit, total))
+        self._budget = budget.Budget(max(limit, total))
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """Guard one exchange."""
-        if scope["type"] != "http" or _has_no_body(scope):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        guarded = _Exchange(receive, send, self._limit, _declared_length(scope), self._budget)
-        try:
-            await self._app(scope, guarded.receive, guarded.send)
-        finally:
-            self._budget.refund(guarded.charged)
+        with self._budget.exchange() as account:
+            if not _has_no_body(scope):
+                guarded = _Exchange(receive, send, self._limit, _declared_length(scope), account)
+                receive, send = guarded.receive, guarded.send
+            await self._app(scope, receive, send)
 
 
 class _Exchange:
     __slots__ = (
-        "_budget",
+        "_account",
         "_declared",
         "_ended",
         "_limit",
         "_receive",
         "_received",
         "_send",
-        "charged",
     )
 
     def __init__(
@@ -107,10 +84,9 @@ class _Exchange:
         send: types.Send,
         limit: int,
         declared: int,
-        budget: Budget,
+        account: budget.Account,
     ) -> None:
-        self._budget = budget
-        self.charged = 0
+        self._account = account
         self._receive = receive
         self._send = send
         self._limit = limit
@@ -126,8 +102,7 @@ class _Exchange:
         self._received += size
         if self._received > self._limit:
             raise self._too_large()
-        self._budget.charge(size)
-        self.charged += size
+        self._account.charge(size)
         return message
 
     async def send(self, message: types.Message) -> None:
