@@ -14,9 +14,10 @@ from starlette import applications
 
 from parallax.aio import tasks
 from parallax.broker import base, keys, memory
-from parallax.contract import errors, lifeline, messages, spec, wire
+from parallax.contract import errors, lifeline, messages, roster, spec, wire
 from parallax.contract.topology import Stage
-from parallax.gateway import app, context, dispatch, mailbox, pending
+from parallax.gateway import app, context, control, dispatch, mailbox, pending
+from parallax.gateway.remote import fetch
 from parallax.settings import concerns
 
 T = TypeVar("T")
@@ -181,9 +182,15 @@ class Rig:
         )
         self.line = Line()
         self.hand = Hand(self.line)
+        self.fetcher = fetch.make(self.settings)
         self.board = context.HealthBoard()
         self.board.update(READY)
-        self.models = context.Models([model()])
+        self.models = context.Models()
+        loaded = roster.Package("fish", "/nowhere.onnx", roster.State.LOADED, "v1")
+        self.models.replace([model()], (), (loaded,))
+        self.orders: list[lifeline.Order] = []
+        """What was said to the supervisor."""
+        self.control = control.Control(self.models, self.orders.append, time.monotonic)
         self.dispatcher = dispatch.Dispatcher(
             self.line, "here", "api-1", self.settings.limits, time.monotonic
         )
@@ -205,7 +212,9 @@ class Rig:
             api="api-1",
             broker=self.line,
             dispatcher=self.dispatcher,
+            fetcher=self.fetcher,
             models=self.models,
+            control=self.control,
             board=self.board,
             version="1.2.3",
             uuid="the-uuid",

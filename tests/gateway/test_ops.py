@@ -1,4 +1,4 @@
-"""Routes for operators, the registry, the page, and what paths that do not exist answer."""
+"""Routes for operators, the pages, and what paths that do not exist answer."""
 
 import asyncio
 import dataclasses
@@ -10,11 +10,12 @@ import sys
 import httpx
 import pytest
 
-from parallax.contract import errors, lifeline
+from parallax.contract import errors, lifeline, roster
 from parallax.gateway import app, context, metrics, problems, site
 from tests.gateway import support
 
-GETS = ["/", "/info", "/healthz", "/readiness", "/model/registry", "/metrics", "/status"]
+GETS = ["/", "/docs", "/redoc", "/openapi.json", "/info", "/healthz", "/readiness"]
+GETS += ["/model/registry", "/metrics", "/status"]
 
 
 async def test_info_has_three_strings(client: httpx.AsyncClient) -> None:
@@ -86,41 +87,6 @@ async def test_readiness_when_ready(client: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
 
 
-async def test_the_registry_has_the_shape_the_sdk_reads(
-    rig: support.Rig, client: httpx.AsyncClient
-) -> None:
-    answer = await client.get("/model/registry?api_key=None")
-
-    memory = ["total_vram_bytes", "gpu_memory_used", "gpu_memory_total", "torch_cuda_allocated"]
-    memory += ["torch_cuda_reserved", "torch_cuda_allocator_cache", "non_torch_gpu_memory"]
-    assert answer.json() == {
-        "models": [
-            {
-                "model_id": "fish",
-                "task_type": "object-detection",
-                "batch_size": None,
-                "input_height": 32,
-                "input_width": 64,
-                "vram_bytes": None,
-                "request_aliases": ["poisson"],
-                "request_paths": ["/infer/object_detection"],
-            }
-        ],
-        **dict.fromkeys(memory),
-    }
-
-
-async def test_the_registry_names_public_models_by_their_id(
-    rig: support.Rig, client: httpx.AsyncClient
-) -> None:
-    rig.models.replace([support.model("yolo11n-640", aliases=())])
-
-    (entry,) = (await client.get("/model/registry")).json()["models"]
-
-    assert entry["model_id"] == "coco/25"
-    assert entry["request_aliases"] == ["yolo11n-640", "yolov11n-640"]
-
-
 async def test_status_tells_what_there_is(rig: support.Rig, client: httpx.AsyncClient) -> None:
     status = (await client.get("/status")).json()
 
@@ -132,18 +98,56 @@ async def test_status_tells_what_there_is(rig: support.Rig, client: httpx.AsyncC
     assert status["models"] == [
         {
             "id": "fish",
+            "state": "loaded",
             "task": "object-detection",
             "family": "yolo",
             "input": [64, 32],
             "fused": True,
             "labels": 2,
             "version": "v1",
+            "reason": "",
+            "package": "/nowhere.onnx",
         }
     ]
     assert {"pre", "infer:here:fish", "post:here"} <= set(status["streams"])
     assert set(status["streams"]["pre"]) == {"length", "pending", "consumers"}
     assert (status["ready"], status["reason"], status["broker"]) == (True, "", "ok")
     assert (status["version"], status["node"], status["in_flight"]) == ("1.2.3", "here", 0)
+
+
+async def test_status_names_what_is_not_served_and_why(
+    rig: support.Rig, client: httpx.AsyncClient
+) -> None:
+    packages = (
+        roster.Package("cat", "/m/cat.onnx", roster.State.REFUSED, reason="no outputs"),
+        roster.Package("bird", "/m/bird.onnx", roster.State.UNLOADED, "v7"),
+    )
+    rig.models.replace([], [support.model("bird")], packages)
+
+    cat, bird = (await client.get("/status")).json()["models"]
+
+    assert cat == {
+        "id": "cat",
+        "state": "refused",
+        "version": "",
+        "reason": "no outputs",
+        "package": "/m/cat.onnx",
+    }
+    assert (bird["state"], bird["version"], bird["labels"]) == ("unloaded", "v7", 2)
+
+
+async def test_packages_are_counted_by_state(client: httpx.AsyncClient) -> None:
+    metrics.show_packages(
+        [
+            roster.Package("a", "", roster.State.LOADED),
+            roster.Package("b", "", roster.State.REFUSED),
+        ]
+    )
+
+    text = (await client.get("/metrics")).text
+
+    for state, count in (("loaded", 1), ("refused", 1), ("unloaded", 0)):
+        assert f'parallax_models{{state="{state}"}} {count}.0' in text
 
 
 async def test_status_works_without_a_broker(rig: support.Rig, client: httpx.AsyncClient) -> None:
@@ -252,7 +256,7 @@ async def test_head_works_where_get_does(client: httpx.AsyncClient, path: str) -
     assert head.headers["content-type"] == get.headers["content-type"]
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/info/", "/model/add", "/a/b", "/infer"])
+@pytest.mark.parametrize("path", ["/nowhere", "/info/", "/model/x", "/a/b", "/infer", "/a/b/c"])
 async def test_an_unknown_path_is_404_json(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
 
@@ -267,6 +271,8 @@ async def test_an_unknown_path_is_404_json(client: httpx.AsyncClient, path: str)
         ("POST", "/info", "GET, HEAD"),
         ("DELETE", "/", "GET, HEAD"),
         ("PUT", "/model/registry", "GET, HEAD"),
+        ("GET", "/model/add", "POST"),
+        ("PUT", "/some/model", "GET, POST"),
     ],
 )
 async def test_a_wrong_method_is_405_json(
@@ -279,30 +285,18 @@ async def test_a_wrong_method_is_405_json(
     assert list(answer.json()) == ["message"]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/clip/embed_image",
-        "/sam2/segment_image",
-        "/doctr/ocr",
-        "/ocr/trocr",
-        "/gaze/gaze_detection",
-        "/workflows/run",
-        "/infer/instance_segmentation",
-        "/infer/lmm/x",
-    ],
-)
-async def test_what_the_original_serves_and_we_do_not_is_501(
-    client: httpx.AsyncClient, path: str
+@pytest.mark.parametrize(("path", "allowed"), [("/clear_cache", "GET"), ("/fish", "GET, POST")])
+async def test_a_get_that_acts_has_no_head(
+    client: httpx.AsyncClient, path: str, allowed: str
 ) -> None:
-    answer = await client.post(path, content=b"{}")
+    answer = await client.head(path)
 
-    assert answer.status_code == 501
-    assert list(answer.json()) == ["message"]
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
-async def test_the_page_is_self_contained(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/")
+@pytest.mark.parametrize("path", ["/", "/docs"])
+async def test_a_page_is_self_contained(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
 
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["content-security-policy"].startswith("default-src 'self'")

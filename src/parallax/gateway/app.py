@@ -1,55 +1,86 @@
 """The application of an api process: which path leads to which handler, in which wrapping.
 
-To learn what the server offers, read ``routes``.
+To learn what the server offers, read ``gateway.routes``.
 """
 
-from starlette import applications, exceptions, middleware, routing
+from collections.abc import Iterable
 
-from parallax.gateway import bodies, context, ops, problems, site
+from starlette import applications, exceptions, middleware
+from starlette.middleware import cors
+
+from parallax.gateway import (
+    bodies,
+    context,
+    keys,
+    openapi,
+    operation,
+    problems,
+    routes,
+)
 from parallax.gateway import middleware as wrapping
-from parallax.gateway.roboflow import infer, registry, reserved
+from parallax.gateway.roboflow import reserved
 
-MEGABYTE = 1_000_000
-
-
-def routes(api: context.ApiContext) -> list[routing.BaseRoute]:
-    """Return all routes, the busiest first."""
-    return [
-        routing.Route("/infer/object_detection", infer.ObjectDetection(api), methods=["POST"]),
-        routing.Route("/model/registry", registry.show),
-        routing.Route("/healthz", ops.healthz),
-        routing.Route("/readiness", ops.readiness),
-        routing.Route("/metrics", ops.show_metrics),
-        routing.Route("/info", ops.info),
-        routing.Route("/status", ops.status),
-        routing.Route("/", site.index),
-        routing.Route("/sample.jpg", site.sample),
-    ]
-
-
-def layers(api: context.ApiContext) -> list[middleware.Middleware]:
-    """Return what is around every exchange, outermost first."""
-    limit = int(api.settings.limits.max_body_mb * MEGABYTE)
-    total = int(api.settings.limits.max_buffered_mb * MEGABYTE)
-    return [
-        middleware.Middleware(wrapping.Stamp),
-        middleware.Middleware(
-            wrapping.Observe, clock=api.clock, log_access=api.settings.http.access_log
-        ),
-        middleware.Middleware(bodies.BodyGuard, limit=limit, total=total),
-        middleware.Middleware(wrapping.Problems),
-    ]
+EXPOSED = (
+    "Retry-After",
+    "Server-Timing",
+    "X-Inference-Engine",
+    "X-Model-Cold-Start",
+    "X-Model-Cold-Start-Count",
+    "X-Model-Id",
+    "X-Model-Load-Details",
+    "X-Model-Load-Time",
+    "X-Request-ID",
+)
+"""Headers that pages of other sites may read."""
 
 
 def build(api: context.ApiContext) -> applications.Starlette:
     """Return the ASGI application over these parts."""
+    served = routes.operations(api)
     app = applications.Starlette(
-        routes=routes(api),
-        middleware=layers(api),
+        routes=[each.route() for each in served],
+        middleware=layers(api, served),
         exception_handlers={exceptions.HTTPException: problems.on_http_exception},
     )
     app.state.context = api
+    app.state.openapi = openapi.document(served, api.version)
     # "/info/" is not a page that moved: it does not exist.
     app.router.redirect_slashes = False
     app.router.default = reserved.unmatched
     return app
+
+
+def layers(
+    api: context.ApiContext, served: Iterable[operation.Operation]
+) -> list[middleware.Middleware]:
+    """Return what is around every exchange, outermost first."""
+    limits, http = api.settings.limits, api.settings.http
+    made = [
+        middleware.Middleware(wrapping.Stamp),
+        middleware.Middleware(wrapping.Observe, clock=api.clock, log_access=http.access_log),
+    ]
+    if http.allow_origins:
+        made.append(_cors(http.allow_origins))
+    made += [
+        middleware.Middleware(bodies.BodyGuard, limit=limits.max_body, total=limits.max_buffered),
+        middleware.Middleware(wrapping.Problems),
+    ]
+    if http.api_keys:
+        free = frozenset(each.path for each in served if each.open)
+        made.append(
+            middleware.Middleware(
+                keys.Guard, keys=http.api_keys, open_paths=free, patience=limits.timeout
+            )
+        )
+    return made
+
+
+def _cors(origins: tuple[str, ...]) -> middleware.Middleware:
+    # Without credentials: a key is sent by the page, and the server knows no cookie.
+    return middleware.Middleware(
+        cors.CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("*",),
+        expose_headers=EXPOSED,
+    )

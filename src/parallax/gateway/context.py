@@ -6,10 +6,13 @@ The supervisor's child main fills it; nothing in ``gateway`` looks anything up i
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from parallax.broker import base
-from parallax.contract import errors, lifeline, spec
+from parallax.contract import errors, lifeline, roster, spec
 from parallax.gateway import dispatch
+from parallax.gateway.remote import fetch
+from parallax.observe import logs
 from parallax.settings import concerns
 
 
@@ -64,27 +67,81 @@ class HealthBoard:
 
 
 class Models:
-    """The models served right now, by id and by the aliases that their packages declare."""
+    """The models served right now, by id and by the aliases that their packages declare; and those
+    that could be."""
 
     def __init__(self, specs: Iterable[spec.ModelSpec] = ()) -> None:
-        self._specs: tuple[spec.ModelSpec, ...] = ()
-        self._by_name: dict[str, spec.ModelSpec] = {}
+        self.generation = -1
+        """Rises with each change, so that what was made from the models can be kept until then."""
+        self.packages: tuple[roster.Package, ...] = ()
+        self._loaded = _Named(())
+        self._known = _Named(())
         self.replace(specs)
 
-    def replace(self, specs: Iterable[spec.ModelSpec]) -> None:
-        """Serve these from now on; requests in flight keep the spec they started with."""
-        self._specs = tuple(sorted(specs, key=lambda model: model.id))
-        by_name = {alias: model for model in self._specs for alias in model.aliases}
-        # An id wins over another package's alias of the same name.
-        self._by_name = by_name | {model.id: model for model in self._specs}
+    def replace(
+        self,
+        specs: Iterable[spec.ModelSpec],
+        unloaded: Iterable[spec.ModelSpec] = (),
+        packages: tuple[roster.Package, ...] = (),
+    ) -> None:
+        """Serve ``specs`` from now on; requests in flight keep the spec they started with."""
+        loaded = tuple(specs)
+        self._loaded = _Named(loaded)
+        self._known = _Named((*loaded, *unloaded))
+        self.packages = packages
+        self.generation += 1
 
     def all(self) -> tuple[spec.ModelSpec, ...]:
-        """All models, by id."""
-        return self._specs
+        """All loaded models, by id."""
+        return self._loaded.specs
+
+    def known(self) -> tuple[spec.ModelSpec, ...]:
+        """All models that are loaded or could be, by id."""
+        return self._known.specs
 
     def get(self, name: str) -> spec.ModelSpec | None:
-        """The model of this id or declared alias."""
-        return self._by_name.get(name)
+        """The loaded model of this id or declared alias."""
+        return self._loaded.by_name.get(name)
+
+    def find(self, name: str) -> spec.ModelSpec | None:
+        """The model of this id or declared alias, loaded or not."""
+        return self._known.by_name.get(name)
+
+
+class _Named:
+    """Models in the order of their ids, and by name."""
+
+    def __init__(self, specs: tuple[spec.ModelSpec, ...]) -> None:
+        self.specs = tuple(sorted(specs, key=lambda model: model.id))
+        by_name = {alias: model for model in self.specs for alias in model.aliases}
+        # An id wins over another package's alias of the same name.
+        self.by_name = by_name | {model.id: model for model in self.specs}
+
+
+class ModelControl(Protocol):
+    """Loads and unloads models while the server runs, in all its processes (``gateway.control``).
+
+    ``until`` is in seconds of ``ApiContext.clock``. All raise ``DeadlineExceededError`` when it
+    passes first (the change then goes on) and ``OverloadedError`` when too many changes are asked
+    for at a time.
+    """
+
+    async def load(self, model_id: str, until: float) -> float:
+        """Load a model and return the seconds that it took; 0.0 if it is loaded already.
+
+        Raises:
+            UnknownModelError: no package has this id.
+            ModelRefusedError: it cannot be loaded; says why.
+        """
+        ...
+
+    async def unload(self, model_id: str, until: float) -> None:
+        """Serve a model no more and free its memory; a model that is not loaded stays so."""
+        ...
+
+    async def clear(self, until: float) -> None:
+        """Unload all models."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +154,13 @@ class ApiContext:
     """Id of this incarnation: names its mailbox."""
     broker: base.AsyncBroker
     dispatcher: dispatch.Dispatcher
+    fetcher: fetch.Fetcher
     models: Models
+    control: ModelControl
     board: HealthBoard
     version: str
     uuid: str
     """Id of the server, the same in all its api processes."""
     clock: Callable[[], float] = time.monotonic
+    recent_logs: logs.Ring | None = None
+    """The log of this process, if it is kept for ``/logs``."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from parallax.aio import tasks
 from parallax.broker import base
 from parallax.contract import errors, messages, spec, wire
-from parallax.gateway import metrics, outbox, pending
+from parallax.gateway import metrics, outbox, pending, usage
 from parallax.policy import admission
 from parallax.settings import concerns
 
@@ -33,6 +33,7 @@ class Dispatcher:
     ) -> None:
         self.pending = pending.Pending()
         self.outbox = outbox.Outbox(broker, api)
+        self.usage = usage.Usage()
         self._node = node
         self._api = api
         self._clock = clock
@@ -66,7 +67,7 @@ class Dispatcher:
         self,
         model: spec.ModelSpec,
         pictures: Sequence[bytes],
-        params: messages.DetectionParams,
+        params: messages.Params,
         image: messages.ImageOptions,
         deadline: float,
     ) -> list[pending.Answer]:
@@ -82,8 +83,9 @@ class Dispatcher:
             raise self._overloaded(len(pictures), now)
         metrics.IN_FLIGHT.set(self._admission.in_flight)
         try:
-            flight = self._launch(now, model.id, pictures, (params, image, deadline))
-            answers = await self._land(flight, deadline - now)
+            with self.usage.of(model):
+                flight = self._launch(now, model.id, pictures, (params, image, deadline))
+                answers = await self._land(flight, deadline - now)
         finally:
             self._admission.release(len(pictures), self._clock())
             metrics.IN_FLIGHT.set(self._admission.in_flight)
@@ -96,7 +98,7 @@ class Dispatcher:
         now: float,
         model: str,
         pictures: Sequence[bytes],
-        wishes: tuple[messages.DetectionParams, messages.ImageOptions, float],
+        wishes: tuple[messages.Params, messages.ImageOptions, float],
     ) -> pending.Flight:
         params, image, deadline = wishes
         request = f"{self._prefix}{next(self._counter):x}"

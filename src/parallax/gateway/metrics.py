@@ -4,9 +4,13 @@ The supervisor sets ``PROMETHEUS_MULTIPROC_DIR`` before the fork server starts, 
 of any api process shows them all; without it (tests, embedding) the process shows its own.
 """
 
+from collections import Counter
+from collections.abc import Iterable
+
 import prometheus_client
 from prometheus_client import multiprocess
 
+from parallax.contract import roster
 from parallax.gateway import pending
 
 _FINE = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -48,6 +52,12 @@ RESUBMITTED = prometheus_client.Counter(
 CANCELLED = prometheus_client.Counter(
     "parallax_cancelled_total", "Pictures taken back because nobody waited for them any more."
 )
+PACKAGES = prometheus_client.Gauge(
+    "parallax_models",
+    "Model packages by state: loaded, loading, unloaded or refused.",
+    ("state",),
+    multiprocess_mode="mostrecent",
+)
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _stages: dict[str, tuple[prometheus_client.Histogram, ...]] = {}
@@ -84,6 +94,13 @@ def observe_http(method: str, status: int, handler: str, seconds: float) -> None
     if histogram is None:
         histogram = _handlers[handler] = HTTP_DURATION.labels(handler)
     histogram.observe(seconds)
+
+
+def show_packages(packages: Iterable[roster.Package]) -> None:
+    """Show how many packages are in each state."""
+    counts = Counter(package.state for package in packages)
+    for state in roster.State:
+        PACKAGES.labels(state.value).set(counts[state])
 
 
 def render() -> bytes:

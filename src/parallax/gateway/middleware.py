@@ -1,7 +1,8 @@
 """What happens around every exchange, one concern each, as plain ASGI wrappers.
 
-Outermost first: ``Stamp``, ``AccessLog``, ``Observe``, ``bodies.BodyGuard``, ``Problems``. The
-mapping of errors is innermost so that all others see the answer that the client sees.
+Outermost first: ``Stamp``, ``Observe``, CORS if it is wanted, ``bodies.BodyGuard``, ``Problems``,
+``keys.Guard`` if there are keys. The mapping of errors is so far inside that all others see the
+answer that the client sees.
 """
 
 import logging

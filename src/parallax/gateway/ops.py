@@ -70,7 +70,7 @@ async def status(request: requests.Request) -> responses.Response:
             "broker": "unreachable" if streams is None else "ok",
             "processes": _processes(api),
             "streams": streams or {},
-            "models": [_model(model) for model in api.models.all()],
+            "models": _models(api.models),
             "in_flight": api.dispatcher.in_flight,
             "slab": _slab(api),
         }
@@ -118,13 +118,28 @@ def _slab(api: context.ApiContext) -> dict[str, int]:
     return {"slots": health.slots, "held": health.slots_held} if health else {}
 
 
-def _model(model: spec.ModelSpec) -> dict[str, object]:
+def _models(models: context.Models) -> list[dict[str, object]]:
+    """Return a row per package; of what is loaded with the facts of the version that is served."""
+    return [
+        {
+            "id": package.id,
+            "state": package.state,
+            **_facts(models.get(package.id) or models.find(package.id)),
+            "version": package.version,
+            "reason": package.reason,
+            "package": package.path,
+        }
+        for package in models.packages
+    ]
+
+
+def _facts(model: spec.ModelSpec | None) -> dict[str, object]:
+    if model is None:
+        return {}
     return {
-        "id": model.id,
         "task": model.task,
         "family": model.family,
         "input": [model.input.width, model.input.height],
         "fused": model.fused,
         "labels": len(model.labels),
-        "version": model.version,
     }

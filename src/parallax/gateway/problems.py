@@ -32,6 +32,33 @@ class UnknownPathError(errors.ParallaxError):
     code = "unknown_path"
 
 
+class BadRequestError(errors.ParallaxError):
+    """The parts of a request are well formed and still do not make one: a header is missing, or
+    values contradict each other."""
+
+    code = "bad_request"
+
+
+class UnauthorizedError(errors.ParallaxError):
+    """No key was sent, or one that is not of this server. The text is the original server's."""
+
+    code = "unauthorized"
+
+    def __init__(self) -> None:
+        super().__init__("Unauthorized api_key")
+
+
+class RemovedFeatureError(errors.ParallaxError):
+    """The original server no longer has it, and has fields for telling that to its clients."""
+
+    code = "removed"
+
+    def __init__(self, feature: str, reason: str) -> None:
+        super().__init__(f"There is no {feature} any more: {reason}.")
+        self.feature = feature
+        self.reason = reason
+
+
 class InvalidBodyError(errors.InvalidRequestError):
     """A schema violation, with the kind of it and the offending value for the ``detail`` list."""
 
@@ -46,8 +73,6 @@ class InvalidBodyError(errors.InvalidRequestError):
         self.kind = kind
         self.given = given
 
-
-BROKER_MESSAGE = "The server's broker does not answer; try again."
 
 STATUS: dict[str, int] = {
     errors.InternalError.code: 500,
@@ -71,6 +96,9 @@ STATUS: dict[str, int] = {
     SlowBodyError.code: 408,
     NotServedError.code: 501,
     UnknownPathError.code: 404,
+    BadRequestError.code: 400,
+    UnauthorizedError.code: 401,
+    RemovedFeatureError.code: 410,
 }
 
 INTERNAL_MESSAGE = "Internal error."
@@ -81,12 +109,21 @@ _VAGUE = frozenset(
         errors.InternalError.code,
         errors.TensorLostError.code,
         errors.MalformedEntryError.code,
-        errors.ModelRefusedError.code,
         errors.SettingsError.code,
         errors.StartupError.code,
     }
 )
 """Codes that should never reach a client: the details are for the log."""
+_FIXED = {
+    # Addresses and paths are for the log.
+    errors.BrokerUnavailableError.code: "The server's broker does not answer; try again.",
+    errors.ModelRefusedError.code: "Model package is broken.",
+}
+
+
+def not_loaded(cause: str) -> errors.BadImageError:
+    """Return the refusal of a picture that there is no picture of; ``cause`` is a sentence."""
+    return errors.BadImageError(f"Could not load input image. Cause: {cause}")
 
 
 def status(problem: errors.ParallaxError) -> int:
@@ -98,10 +135,12 @@ def body(problem: errors.ParallaxError) -> bytes:
     """Return the JSON object that reports this problem."""
     if isinstance(problem, errors.InvalidRequestError):
         return orjson.dumps({"detail": [_detail(problem)]})
+    if isinstance(problem, RemovedFeatureError):
+        return orjson.dumps({"message": problem.message, **_removed(problem)})
+    if isinstance(problem, UnauthorizedError):
+        return orjson.dumps({"status": status(problem), "message": problem.message})
     message = INTERNAL_MESSAGE if problem.code in _VAGUE else problem.message
-    if isinstance(problem, errors.BrokerUnavailableError):
-        message = BROKER_MESSAGE  # addresses and paths are for the log
-    return orjson.dumps({"message": message})
+    return orjson.dumps({"message": _FIXED.get(problem.code, message)})
 
 
 def headers(problem: errors.ParallaxError) -> Headers:
@@ -136,6 +175,16 @@ def on_http_exception(request: requests.Request, problem: Exception) -> response
         extra = dict(problem.headers or {})
     content = orjson.dumps({"message": message})
     return responses.Response(content, problem.status_code, extra, "application/json")
+
+
+def _removed(problem: RemovedFeatureError) -> dict[str, object]:
+    return {
+        "error_type": "FeatureDeprecatedError",
+        "feature": problem.feature,
+        "reason": problem.reason,
+        "removal_release": None,
+        "replacement": None,
+    }
 
 
 def _sorted_methods(allowed: str) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""The page for people, at ``/``, and the picture that it offers to try."""
+"""The pages for people, and the picture that they offer to try."""
 
 import functools
 from importlib import resources
@@ -13,15 +13,29 @@ POLICY = (
 )
 
 
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
 async def index(request: requests.Request) -> responses.Response:
     """What this server is, its models, and a form to try one."""
-    headers = {
-        "Content-Security-Policy": POLICY,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-cache",
-    }
-    return responses.HTMLResponse(_packaged("parallax.gateway", "pages/index.html"), 200, headers)
+    page = _packaged("parallax.gateway", "pages/index.html")
+    return responses.HTMLResponse(page, headers=_HEADERS)
+
+
+async def docs(request: requests.Request) -> responses.Response:
+    """What can be asked of this server, read from ``/openapi.json`` by the page itself."""
+    page = _packaged("parallax.gateway", "pages/docs.html")
+    return responses.HTMLResponse(page, headers=_HEADERS)
+
+
+async def openapi(request: requests.Request) -> responses.Response:
+    """The description that ``app.build`` put on the application."""
+    return responses.Response(request.app.state.openapi, media_type="application/json")
 
 
 async def sample(request: requests.Request) -> responses.Response:

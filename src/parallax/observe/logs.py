@@ -1,7 +1,53 @@
 """One line per event on standard error, the same in every process of the tree."""
 
+import collections
+import datetime
 import logging
 import sys
+from dataclasses import dataclass
+
+_LONGEST_MESSAGE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One log record, for those who cannot see standard error."""
+
+    at: datetime.datetime
+    """In UTC."""
+    severity: int
+    """Of the ``logging`` module."""
+    logger: str
+    message: str
+    module: str
+    line: int
+
+
+class Ring(logging.Handler):
+    """Keeps the last records of this process in memory."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._lines: collections.deque[Line] = collections.deque(maxlen=size)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record."""
+        at = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
+        message = record.getMessage()[:_LONGEST_MESSAGE]
+        self._lines.append(
+            Line(at, record.levelno, record.name, message, record.module, record.lineno)
+        )
+
+    def lines(self) -> list[Line]:
+        """Return what is kept, the oldest first."""
+        return list(self._lines)
+
+
+def keep(size: int) -> Ring:
+    """Keep the log of this process in memory, beside what ``configure`` does with it."""
+    ring = Ring(size)
+    logging.getLogger().addHandler(ring)
+    return ring
 
 
 class _Format(logging.Formatter):

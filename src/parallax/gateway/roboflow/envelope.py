@@ -14,6 +14,9 @@ from parallax.gateway import pending
 
 Headers = list[tuple[bytes, bytes]]
 
+JSON = b"application/json"
+_LONGEST_DETAILS = 4096
+
 
 def body(answers: Sequence[pending.Answer], inference_id: str, seconds: float, many: bool) -> bytes:
     """Return one object, or a list of them if a list was asked; id and time are shared.
@@ -30,8 +33,14 @@ def body(answers: Sequence[pending.Answer], inference_id: str, seconds: float, m
     return b"".join(pieces)
 
 
-def headers(answers: Sequence[pending.Answer], model: spec.ModelSpec, length: int) -> Headers:
-    """Return the headers of a successful answer; the timing is that of the slowest picture."""
+def content_headers(media: bytes, length: int) -> Headers:
+    """Return the headers that describe a body."""
+    return [(b"content-type", media), (b"content-length", b"%d" % length)]
+
+
+def headers(answers: Sequence[pending.Answer], model: spec.ModelSpec, loading: float) -> Headers:
+    """Return what a successful answer says of its making; the timing is that of the slowest
+    picture. ``loading`` is the seconds for which the request waited for its model to be loaded."""
     slowest = max(answers, key=lambda answer: answer.total_ms)
     timings = slowest.timings
     timing = b"queue;dur=%.2f, pre;dur=%.2f, infer;dur=%.2f, post;dur=%.2f, total;dur=%.2f" % (
@@ -42,12 +51,24 @@ def headers(answers: Sequence[pending.Answer], model: spec.ModelSpec, length: in
         slowest.total_ms,
     )
     return [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % length),
         (b"server-timing", timing),
         (b"x-model-id", model.id.encode("ascii", "replace")),
-        (b"x-model-cold-start", b"false"),
+        *_cold_start(model.id, loading),
     ]
+
+
+def _cold_start(model: str, loading: float) -> Headers:
+    if not loading:
+        return [(b"x-model-cold-start", b"false")]
+    started: Headers = [
+        (b"x-model-cold-start", b"true"),
+        (b"x-model-cold-start-count", b"1"),
+        (b"x-model-load-time", b"%.6f" % loading),
+    ]
+    details = orjson.dumps([{"m": model, "t": round(loading, 6)}])
+    if len(details) <= _LONGEST_DETAILS and details.isascii():
+        started.append((b"x-model-load-details", details))
+    return started
 
 
 def _inside(fragment: bytes) -> bytes:

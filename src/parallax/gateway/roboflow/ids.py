@@ -1,22 +1,23 @@
 """From the model id of a request to the model."""
 
-from parallax.contract import errors, spec
+from parallax.contract import errors, roster, spec
 from parallax.gateway import context
 from parallax.gateway.roboflow import aliases
+
+STUB_VERSION = "0"
 
 _FORBIDDEN = frozenset({"", ".", ".."})
 _LONGEST_SHOWN = 100
 
 
 def resolve(models: context.Models, requested: str, task: str) -> spec.ModelSpec:
-    """Return the model that a client means.
+    """Return the model of a task that a client means, loaded or not.
 
     Raises:
-        BadModelIdError: no model can have such an id.
-        UnknownModelError: no such model is served.
-        WrongTaskError: it does something else than ``task``.
+        WrongTaskError: it does something else.
+        ParallaxError: as ``find``.
     """
-    model = models.get(requested) or _find(models, requested)
+    model = find(models, requested)
     if model.task != task:
         raise errors.WrongTaskError(
             f"Model {model.id} does {model.task}, but this route is for {task}."
@@ -24,14 +25,56 @@ def resolve(models: context.Models, requested: str, task: str) -> spec.ModelSpec
     return model
 
 
-def _find(models: context.Models, requested: str) -> spec.ModelSpec:
+def find(models: context.Models, requested: str) -> spec.ModelSpec:
+    """Return the model that a client means, loaded or not.
+
+    Raises:
+        BadModelIdError: no model can have such an id.
+        UnknownModelError: there is no such model.
+        ModelRefusedError: there is, but its package cannot be served.
+    """
+    model = models.find(requested)
+    if model is not None:
+        return model
+    check(requested)
+    for name in names(requested):
+        model = models.find(name)
+        if model is not None:
+            return model
+    if any(_is_refused(package, requested) for package in models.packages):
+        raise errors.ModelRefusedError(f"The package of model {requested} cannot be served.")
+    raise errors.UnknownModelError(f"Model {requested[:_LONGEST_SHOWN]} is not served here.")
+
+
+def check(requested: str) -> None:
+    """Refuse what no model can be called.
+
+    Raises:
+        BadModelIdError: it is that.
+    """
     segments = requested.split("/")
     if len(segments) > 2 or not _FORBIDDEN.isdisjoint(segments):
         raise errors.BadModelIdError("Invalid Model ID sent in request.")
+
+
+def names(requested: str) -> tuple[str, ...]:
+    """Return the names under which a model may lie: the package may be named by the alias where the
+    client uses the id, and vice versa."""
     target = aliases.canonical(requested)
-    # The package on disk may be named by the alias where the client uses the id, and vice versa.
-    for name in (target, *aliases.ALIASES.get(target, ())):
-        model = models.get(name)
-        if model is not None:
-            return model
-    raise errors.UnknownModelError(f"Model {requested[:_LONGEST_SHOWN]} is not served here.")
+    return (target, *aliases.ALIASES.get(target, ()))
+
+
+def stubbed(models: context.Models, requested: str) -> spec.ModelSpec | None:
+    """Return a model of the project whose version 0 is asked for, if it is that and there is one.
+
+    A package of that very id is a model like any other.
+    """
+    project, slash, number = requested.partition("/")
+    if not slash or number != STUB_VERSION or models.find(requested) is not None:
+        return None
+    kin = (model for model in models.known() if model.id.partition("/")[0] == project)
+    return next(kin, None)
+
+
+def _is_refused(package: roster.Package, requested: str) -> bool:
+    return package.state is roster.State.REFUSED and package.id in names(requested)

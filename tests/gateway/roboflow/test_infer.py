@@ -1,4 +1,4 @@
-"""The inference route of the Roboflow dialect, driven over the real application."""
+"""The v1 inference routes of the Roboflow dialect, driven over the real application."""
 
 import asyncio
 import re
@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from parallax.broker import base
-from parallax.contract import errors
+from parallax.contract import errors, lifeline, messages, roster
 from parallax.gateway import problems
+from parallax.gateway.roboflow import kinds
 from tests.gateway import support
 
 URL = "/infer/object_detection"
@@ -116,10 +117,8 @@ async def test_parameters_reach_the_stages(rig: support.Rig, client: httpx.Async
         taken = await rig.hand.next()
         await rig.hand.answer(taken)
 
-    params = taken.work.params
-    assert (params.confidence, params.iou_threshold, params.max_detections) == (0.25, 1.0, 7)
-    assert (params.class_agnostic_nms, params.class_filter) == (True, ("eel",))
-    assert not taken.work.image.auto_orient
+    assert taken.work.params == messages.DetectionParams(0.25, 1.0, 7, True, ("eel",))
+    assert taken.work.image == messages.ImageOptions(auto_orient=False)
     assert taken.entry.bulk == support.PICTURE
     assert taken.work.model == "fish"
 
@@ -188,7 +187,7 @@ async def test_the_content_type_does_not_matter(
 @pytest.mark.parametrize(
     ("changes", "kind", "loc"),
     [
-        ({"model_id": None}, "missing", ["body", "model_id"]),
+        ({"model_id": None}, "type_error", ["body", "model_id"]),
         ({"id": None}, "type_error", ["body", "id"]),
         ({"id": 5}, "type_error", ["body", "id"]),
         ({"image": None}, "type_error", ["body", "image"]),
@@ -197,19 +196,19 @@ async def test_the_content_type_does_not_matter(
         ({"image": [{"type": 4}]}, "type_error", ["body", "image", 0, "type"]),
         ({"image": []}, "too_short", ["body", "image"]),
         ({"confidence": None}, "type_error", ["body", "confidence"]),
-        ({"confidence": "high"}, "value_error", ["body", "confidence"]),
-        ({"confidence": "nan"}, "value_error", ["body", "confidence"]),
+        ({"confidence": "high"}, "type_error", ["body", "confidence"]),
+        ({"confidence": "nan"}, "out_of_range", ["body", "confidence"]),
         ({"confidence": [0.4]}, "type_error", ["body", "confidence"]),
         ({"iou_threshold": "x"}, "type_error", ["body", "iou_threshold"]),
-        ({"iou_threshold": "inf"}, "value_error", ["body", "iou_threshold"]),
-        ({"max_detections": -1}, "value_error", ["body", "max_detections"]),
-        ({"max_detections": 10**30}, "value_error", ["body", "max_detections"]),
+        ({"iou_threshold": "inf"}, "out_of_range", ["body", "iou_threshold"]),
+        ({"max_detections": -1}, "out_of_range", ["body", "max_detections"]),
+        ({"max_detections": 10**30}, "out_of_range", ["body", "max_detections"]),
         ({"class_filter": "eel"}, "type_error", ["body", "class_filter"]),
         ({"class_filter": ["eel", 3]}, "type_error", ["body", "class_filter", 1]),
-        ({"class_filter": ["e" * 257]}, "value_error", ["body", "class_filter", 0]),
-        ({"class_filter": ["e"] * 1001}, "value_error", ["body", "class_filter"]),
-        ({"model_id": "m" * 257}, "value_error", ["body", "model_id"]),
-        ({"id": "i" * 257}, "value_error", ["body", "id"]),
+        ({"class_filter": ["e" * 257]}, "too_long", ["body", "class_filter", 0]),
+        ({"class_filter": ["e"] * 1001}, "too_long", ["body", "class_filter"]),
+        ({"model_id": "m" * 257}, "too_long", ["body", "model_id"]),
+        ({"id": "i" * 257}, "too_long", ["body", "id"]),
         ({"class_agnostic_nms": "perhaps"}, "type_error", ["body", "class_agnostic_nms"]),
     ],
 )
@@ -263,12 +262,9 @@ async def test_json_that_is_no_object_is_422(client: httpx.AsyncClient) -> None:
         ({"type": "base64", "value": None}, "must be a string"),
         ({"type": "base64"}, "must be a string"),
         ({"type": "base64", "value": {"a": 1}}, "must be a string"),
-        ({"type": "url", "value": "https://example.com/a.jpg"}, "URL input is not served yet"),
-        ({"type": "URL", "value": None}, "URL input is not served yet"),
-        ({"type": "numpy", "value": "x"}, "NumPy image type is not supported"),
-        ({"type": "numpy_object", "value": "x"}, "NumPy image type is not supported"),
-        ({"type": "file", "value": "/etc/passwd"}, "Files of the server"),
-        ({"type": "pil", "value": "x"}, "not known"),
+        ({"type": "URL", "value": None}, "must be a string"),
+        ({"type": "url", "value": "http://a.example.com/a.jpg"}, "non https:// URL"),
+        ({"type": "file", "value": "/etc/passwd"}, "Loading files of the server is disabled"),
         ({"type": "", "value": "x"}, "not known"),
     ],
 )
@@ -295,12 +291,15 @@ async def test_a_bad_image_object_is_400(
         ("coco/3", 404),
         ("unknown/1", 404),
         ("classy", 400),
+        ("broken", 500),
     ],
 )
 async def test_a_model_that_cannot_answer(
     rig: support.Rig, client: httpx.AsyncClient, model_id: str, status: int
 ) -> None:
-    rig.models.replace([support.model(), support.model("classy", task="classification")])
+    broken = roster.Package("broken", "/somewhere", roster.State.REFUSED, reason="/somewhere/x")
+    classy = support.model("classy", task="classification")
+    rig.models.replace([support.model(), classy], packages=(broken,))
 
     answer = await client.post(URL, json=support.call(model_id=model_id))
 
@@ -333,13 +332,6 @@ async def test_more_images_than_may_ever_be_in_flight_are_422() -> None:
         answer = await client.post(URL, json=support.call(image=[support.image()] * 3))
 
     assert answer.status_code == 422
-
-
-async def test_visualization_is_501(client: httpx.AsyncClient) -> None:
-    answer = await client.post(URL, json=support.call(visualize_predictions=True))
-
-    assert answer.status_code == 501
-    assert "visualize_predictions" in answer.json()["message"]
 
 
 FAILURES: list[errors.ParallaxError] = [
@@ -453,3 +445,102 @@ async def test_a_bug_is_an_internal_error_and_logged(
     assert (answer.status_code, answer.json()) == (500, {"message": "Internal error."})
     assert "ZeroDivisionError" in caplog.text
     assert "hidden-key" not in caplog.text
+
+
+@pytest.mark.parametrize("kind", kinds.ALL, ids=lambda kind: kind.task)
+async def test_every_task_has_a_route_and_its_own_parameters(
+    rig: support.Rig, client: httpx.AsyncClient, kind: kinds.Kind
+) -> None:
+    rig.models.replace([support.model(task=kind.task)])
+    rig.hand.automatic = None
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(client.post(kind.path, json=support.call(confidence=0.7)))
+        taken = await rig.hand.next()
+        await rig.hand.answer(taken)
+
+    assert asked.result().status_code == 200
+    assert taken.work.params.confidence == 0.7
+    named = {kind.call.__name__.removesuffix("Call"), "Keypoint", "Detection"}
+    assert type(taken.work.params).__name__.removesuffix("Params") in named
+
+
+@pytest.mark.parametrize("kind", kinds.ALL, ids=lambda kind: kind.task)
+async def test_a_route_answers_for_its_own_task_only(
+    rig: support.Rig, client: httpx.AsyncClient, kind: kinds.Kind
+) -> None:
+    rig.models.replace([support.model(task=other.task) for other in kinds.ALL if other != kind])
+
+    answer = await client.post(kind.path, json=support.call())
+
+    assert answer.status_code == 400
+    assert kind.task in answer.json()["message"]
+
+
+async def test_a_drawing_comes_inside_the_json(rig: support.Rig, client: httpx.AsyncClient) -> None:
+    rig.hand.automatic = None
+    body = support.call(visualize_predictions=True, visualization_stroke_width=3)
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(client.post(URL, json=body))
+        taken = await rig.hand.next()
+        await rig.hand.answer(taken, b'{"image":{},"predictions":[],"visualization":"AA=="}')
+
+    assert taken.work.params.drawing == messages.Drawing(labels=False, stroke=3)
+    assert list(asked.result().json()) == [*KEYS_IN_ORDER, "visualization"]
+
+
+async def test_a_model_that_is_not_loaded_is_loaded_first(
+    rig: support.Rig, client: httpx.AsyncClient
+) -> None:
+    rig.models.replace([], unloaded=[support.model()])
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(client.post(URL, json=support.call()))
+        await support.wait_until(lambda: rig.orders, "an order to load")
+        (order,) = rig.orders
+        rig.models.replace([support.model()])
+        rig.control.hear(lifeline.Obeyed(order.number, seconds=1.25))
+
+    headers = asked.result().headers
+    assert (order.load, order.model) == (True, "fish")
+    assert headers["x-model-cold-start"] == "true"
+    assert headers["x-model-cold-start-count"] == "1"
+    assert headers["x-model-load-time"] == "1.250000"
+    assert headers["x-model-load-details"] == '[{"m":"fish","t":1.25}]'
+
+
+async def test_a_model_that_cannot_be_loaded_is_a_broken_package(
+    rig: support.Rig, client: httpx.AsyncClient
+) -> None:
+    rig.models.replace([], unloaded=[support.model()])
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(client.post(URL, json=support.call()))
+        await support.wait_until(lambda: rig.orders, "an order to load")
+        code = errors.ModelRefusedError.code
+        rig.control.hear(lifeline.Obeyed(rig.orders[0].number, code=code, message="/a/path"))
+
+    assert asked.result().status_code == 500
+    assert asked.result().json() == {"message": "Model package is broken."}
+
+
+@pytest.mark.parametrize("many", [False, True])
+async def test_version_0_of_a_known_project_is_a_stub(
+    rig: support.Rig, client: httpx.AsyncClient, many: bool
+) -> None:
+    rig.models.replace([support.model("school/3")])
+    body = support.call(model_id="school/0", id="mine")
+
+    answer = await client.post(URL, json=body | {"image": [body["image"]] * 2} if many else body)
+
+    assert answer.status_code == 200
+    for stub in answer.json() if many else [answer.json()]:
+        assert stub.pop("time") >= 0
+        assert stub == {
+            "is_stub": True,
+            "model_id": "school/0",
+            "task_type": "object-detection",
+            "inference_id": "mine",
+        }
+    assert rig.hand.seen == 0
+
+
+async def test_version_0_of_an_unknown_project_is_404(client: httpx.AsyncClient) -> None:
+    assert (await client.post(URL, json=support.call(model_id="school/0"))).status_code == 404
