@@ -39,7 +39,8 @@ def test_a_centred_letterbox(
     assert placed(frame) == expected
     assert list(frame.source) == [0, 0, *size]
     assert (mapping.pad_x, mapping.pad_y) == (frame.left, frame.top)
-    assert mapping.scale_x == mapping.scale_y == min(640 / size[0], 640 / size[1])
+    # Each axis as it was really scaled, with the rounding.
+    assert (mapping.scale_x, mapping.scale_y) == (frame.width / size[0], frame.height / size[1])
 
 
 def test_a_top_left_letterbox_truncates() -> None:

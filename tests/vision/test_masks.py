@@ -1,5 +1,7 @@
 """Masks from a network's maps, held against the way Ultralytics makes them."""
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -208,3 +210,31 @@ def test_what_the_network_was_not_shown_has_the_value_for_that() -> None:
     seen = masks.nearest(np.ones((4, 4), np.uint8), (4, 4), placed, (8, 8), 7)
     assert (seen[4:, 2:6] == 1).all()
     assert np.count_nonzero(seen == 7) == 48
+
+
+def test_a_mask_of_a_picture_with_one_long_side_takes_memory_by_its_samples() -> None:
+    strip = messages.Geometry(65_535, 1, 640 / 65_535, 640 / 65_535, 0.0, 320.0)
+    along, window = masks.axes(NETWORK, CELLS, strip), masks.Window(0, 0, 65_535, 1)
+    tracemalloc.start()
+    mask = masks.cut(masks.whole(blob(0, 320, 320, 50)), along, window, (1, 65_535))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 30_000 < mask.pixels.sum() < 36_000
+    assert most < 100 * mask.pixels.size
+
+
+@given(st.floats(20, 620), st.floats(150, 490), st.floats(4, 300), st.floats(4, 300))
+def test_the_extent_of_a_mask_holds_all_of_it(x: float, y: float, wide: float, high: float) -> None:
+    along, logits = masks.axes(NETWORK, CELLS, WIDE), blob(x, y, wide, high)
+    at = masks.extent(logits, along, WIDE)
+    part, everywhere = masks.whole(logits), masks.Window(0, 0, 1280, 720)
+    found = masks.cut(part, along, everywhere, (720, 1280)).pixels
+    inside = found[at.top : at.top + at.height, at.left : at.left + at.width]
+    assert inside.sum() == found.sum()
+
+
+def test_a_mask_without_a_cell_above_zero_has_no_extent() -> None:
+    at = masks.extent(
+        np.full(CELLS[::-1], -1.0, np.float32), masks.axes(NETWORK, CELLS, WIDE), WIDE
+    )
+    assert (at.width, at.height) == (0, 0)

@@ -30,6 +30,10 @@ MAX_PIXELS = 16 << 20
 _STRIP = 1 << 20
 """Samples that are interpolated at a time: they take four bytes each, the mask itself one."""
 
+_MOST_DENSE = 4096
+"""Up to so many samples along a side are a product with a matrix of weights, which is three times as
+fast; beyond, the matrix would outgrow the mask."""
+
 _LARGEST = 1e6
 """Logits are clipped to this: weighing an infinity by 0 would spoil its whole row."""
 
@@ -104,6 +108,30 @@ def window(box: NDArray[np.float64]) -> Window:
     return Window(left, top, right - left, bottom - top)
 
 
+def extent(logits: Floats, along: tuple[Axis, Axis], placed: messages.Geometry) -> Window:
+    """Return the part of the picture where the logits (h, w) of a mask may be above 0.
+
+    Between a cell above 0 and one below, the mask ends; so one cell more on each side is enough.
+    """
+    crop = geometry.seen(placed)
+    rows, columns = np.nonzero(logits > 0)
+    if not len(rows):
+        return Window(crop.left, crop.top, 0, 0)
+    left, right = _reach(columns, along[0], crop.left, crop.left + crop.width)
+    top, bottom = _reach(rows, along[1], crop.top, crop.top + crop.height)
+    return Window(left, top, right - left, bottom - top)
+
+
+def _reach(cells: NDArray[np.intp], axis: Axis, start: int, end: int) -> tuple[int, int]:
+    """Return the pixels from before the first to behind the last of some cells."""
+    first, last = int(cells.min()), int(cells.max())
+    # At the edge the last cell inside the picture goes on.
+    low = start if first <= axis.first else math.floor(axis.origin + (first - 0.5) / axis.pitch)
+    high = end if last >= axis.last else math.ceil(axis.origin + (last + 1.5) / axis.pitch)
+    low = min(max(low, start), end)
+    return low, min(max(high, low), end)
+
+
 def shapes(
     windows: Sequence[Window], along: tuple[Axis, Axis], detail: float, limit: int = MAX_PIXELS
 ) -> list[tuple[int, int]]:
@@ -153,14 +181,14 @@ def cut(part: Part, along: tuple[Axis, Axis], at: Window, shape: tuple[int, int]
     pixels = np.zeros(shape, dtype=np.bool_)
     if at.width < 1 or at.height < 1:
         return Mask(at, pixels)
-    columns, across = _weights(along[0], at.left, at.width, shape[1])
-    rows, down = _weights(along[1], at.top, at.height, shape[0])
+    columns, across = _samples(along[0], at.left, at.width, shape[1])
+    rows, down = _samples(along[1], at.top, at.height, shape[0])
     with np.errstate(all="ignore"):
         cells = np.nan_to_num(part(rows, columns), nan=0.0, posinf=_LARGEST, neginf=-_LARGEST)
-    across = np.clip(cells, -_LARGEST, _LARGEST) @ across.T
+    spread = across.between(np.clip(cells, -_LARGEST, _LARGEST).T).T
     step = max(1, _STRIP // shape[1])
     for top in range(0, shape[0], step):
-        pixels[top : top + step] = down[top : top + step] @ across > 0.0
+        pixels[top : top + step] = down.part(top, top + step).between(spread) > 0.0
     return Mask(at, pixels)
 
 
@@ -217,17 +245,40 @@ def _centres(start: float, length: float, count: int) -> NDArray[np.float64]:
     return start + (np.arange(count, dtype=np.float64) + 0.5) * (length / count)
 
 
-def _weights(axis: Axis, start: int, length: int, count: int) -> tuple[slice, Floats]:
-    """Return which cells ``count`` samples of a stretch need, and (count, cells) how much of
-    each."""
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """Where samples along a side lie between cells."""
+
+    lower: NDArray[np.intp]
+    """Index of the cell before each sample; the other is the next one, or the same at the end."""
+    upper: NDArray[np.intp]
+    share: Floats
+    """Of the upper cell, 0 to 1."""
+
+    def part(self, start: int, end: int) -> "_Samples":
+        return _Samples(self.lower[start:end], self.upper[start:end], self.share[start:end])
+
+    def between(self, cells: Floats) -> Floats:
+        """Return the values (count, n) at the samples of (cells, n), interpolated linearly."""
+        if len(self.share) > _MOST_DENSE:
+            share = self.share[:, None]
+            values: Floats = cells[self.lower] * (1.0 - share) + cells[self.upper] * share
+            return values
+        samples = np.arange(len(self.share))
+        weights = np.zeros((len(self.share), len(cells)), dtype=np.float32)
+        weights[samples, self.lower] = 1.0 - self.share
+        weights[samples, self.upper] += self.share
+        return weights @ cells
+
+
+def _samples(axis: Axis, start: int, length: int, count: int) -> tuple[slice, _Samples]:
+    """Return which cells ``count`` samples of a stretch need, and how they lie between those."""
     at = axis.at(_centres(start, length, count))
     lower = np.minimum(np.floor(at).astype(np.intp), max(axis.first, axis.last - 1))
     upper = np.minimum(lower + 1, axis.last)
-    begin, samples = int(lower.min()), np.arange(count)
-    weights = np.zeros((count, int(upper.max()) + 1 - begin), dtype=np.float32)
-    weights[samples, lower - begin] = 1.0 - (at - lower)
-    weights[samples, upper - begin] += at - lower
-    return slice(begin, begin + weights.shape[1]), weights
+    begin = int(lower.min())
+    samples = _Samples(lower - begin, upper - begin, (at - lower).astype(np.float32))
+    return slice(begin, int(upper.max()) + 1), samples
 
 
 def _seen(

@@ -1,8 +1,10 @@
 """How a picture is brought to the network's size, one function for each way that models know.
 
-* ``letterbox``: scale ``min(W / w, H / h)``, size rounded, the picture centred; an odd pixel of
+* ``letterbox``: scaled by ``min(W / w, H / h)``, size rounded, the picture centred; an odd pixel of
   padding goes right and below (Ultralytics, ``LetterBox`` in ``data/augment.py``: pads are
-  ``round(pad / 2 - 0.1)``; ``scale_boxes`` in ``utils/ops.py`` uses the same scale and pads).
+  ``round(pad / 2 - 0.1)``). Each axis has the scale that it got by the rounding, as in
+  ``scale_boxes`` of ``utils/ops.py`` since version 8.4; one scale for both is off by up to half a
+  network pixel.
 * ``letterbox-reflect``: the same place; only the borders differ.
 * ``letterbox-top-left``: the same scale, size truncated, the picture at (0, 0) (YOLOX,
   ``preproc`` in ``data/data_augment.py``).
@@ -42,7 +44,7 @@ def _letterbox(sizes: Sizes) -> Placed:
     inner_h = min(net_h, max(1, round(height * scale)))
     left = max(0, round((net_w - inner_w) / 2 - 0.1))
     top = max(0, round((net_h - inner_h) / 2 - 0.1))
-    return Placed(left, top, inner_w, inner_h, scale, scale)
+    return Placed(left, top, inner_w, inner_h, inner_w / width, inner_h / height)
 
 
 def _letterbox_top_left(sizes: Sizes) -> Placed:

@@ -74,7 +74,14 @@ def test_coefficients_weigh_the_prototypes() -> None:
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_query_has_a_map_of_its_own(index: int) -> None:
     columns = np.nonzero(decoded(one(float(index), model=QUERIES, params=RLE)))[1]
-    assert (columns.min(), columns.max()) == ((440, 639), (640, 839))[index]
+    assert (columns.min(), columns.max()) == ((0, 639), (640, 1279))[index]
+
+
+def test_a_query_s_map_may_leave_its_box() -> None:
+    maps = np.full((2, 160, 160), -1.0, np.float32)
+    maps[0, 60:100, 10:150] = 1.0
+    columns = np.nonzero(decoded(one(0.0, model=QUERIES, params=RLE, maps=maps)))[1]
+    assert (columns.min(), columns.max()) == (80, 1199)
 
 
 def test_a_box_without_mask_has_no_points() -> None:

@@ -37,8 +37,8 @@ def build(
         prediction["mask_format"] = params.mask_format
 
     def paint(canvas: draw.Canvas) -> None:
-        for class_id, mask in zip(kept.classes, cut, strict=True):
-            canvas.mask(mask, draw.color(class_id, model.colors))
+        inks = [draw.color(class_id, model.colors) for class_id in kept.classes]
+        canvas.fill(list(zip(cut, inks, strict=True)))
         detections.paint(canvas, kept, model, params.drawing)
 
     return answer.Answer({"predictions": predictions}, paint)
@@ -58,29 +58,39 @@ def _masks(
     height, width = found.maps.shape[1:]
     network = (model.input.width, model.input.height)
     along = masks.axes(network, (width, height), placed)
-    windows = [masks.window(box) for box in kept.boxes]
+    if model.layout.coefficients:
+        parts = list(_weighted(kept, found.maps, model))
+        windows = [masks.window(box) for box in kept.boxes]
+    else:
+        planes = _planes(kept, found.maps, model)
+        parts = [masks.whole(plane) for plane in planes]
+        windows = [masks.extent(plane, along, placed) for plane in planes]
     shapes = masks.shapes(windows, along, min(max(detail, 0.0), 1.0))
     return [
         masks.cut(part, along, window, shape)
-        for part, window, shape in zip(
-            _parts(kept, found.maps, model), windows, shapes, strict=True
-        )
+        for part, window, shape in zip(parts, windows, shapes, strict=True)
     ]
 
 
-def _parts(
+def _weighted(
     kept: detections.Kept, maps: detections.Floats, model: spec.ModelSpec
 ) -> Iterator[masks.Part]:
-    """Yield the logits of each box's mask: a sum of prototypes, or a map of its own."""
-    if model.layout.coefficients:
-        if kept.extras.shape[1] != len(maps):
-            raise errors.ModelFailedError(
-                f"{model.id} gave {kept.extras.shape[1]} weights for {len(maps)} prototypes"
-            )
-        for coefficients in kept.extras:
-            yield masks.weighted(maps, coefficients)
-        return
-    for index in kept.extras[:, 0] if kept.extras.shape[1] else np.full(len(kept.classes), -1.0):
+    """Yield the logits of each box's mask as a sum of prototypes; the box bounds the mask."""
+    if kept.extras.shape[1] != len(maps):
+        raise errors.ModelFailedError(
+            f"{model.id} gave {kept.extras.shape[1]} weights for {len(maps)} prototypes"
+        )
+    for coefficients in kept.extras:
+        yield masks.weighted(maps, coefficients)
+
+
+def _planes(
+    kept: detections.Kept, maps: detections.Floats, model: spec.ModelSpec
+) -> list[detections.Floats]:
+    """Return the logits of each box's mask where each has a map of its own; it may leave the
+    box."""
+    numbers = kept.extras[:, 0] if kept.extras.shape[1] else np.full(len(kept.classes), -1.0)
+    for index in numbers:
         if not 0 <= index < len(maps):
             raise errors.ModelFailedError(f"{model.id} gave mask {index} of {len(maps)} masks")
-        yield masks.whole(maps[int(index)])
+    return [maps[int(index)] for index in numbers]
