@@ -91,7 +91,6 @@ def test_completions_outside_the_window_are_forgotten() -> None:
 Step = tuple[bool, int, float]
 
 
-@settings(deadline=None)
 @given(
     limit=st.integers(1, 20),
     steps=st.lists(st.tuples(st.booleans(), st.integers(1, 8), st.floats(0.0, 30.0)), max_size=60),
@@ -115,7 +114,7 @@ def test_the_limit_holds_and_the_wait_is_in_bounds(limit: int, steps: list[Step]
         assert 1 <= wait <= 60
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.floats(0.0, 0.01), min_size=200, max_size=300))
 def test_memory_does_not_grow_with_the_rate(gaps: list[float]) -> None:
     gate = admission.Admission(1, window=1.0)

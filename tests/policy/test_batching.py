@@ -214,7 +214,7 @@ def _leading_innocents(queue: list[batching.Waiting[int]]) -> int:
 
 
 TestBatching = Batching.TestCase
-TestBatching.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestBatching.settings = settings(max_examples=80, stateful_step_count=40)
 
 
 def test_an_idle_device_starts_at_once_with_what_is_there() -> None:

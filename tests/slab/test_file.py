@@ -12,7 +12,9 @@ from parallax.slab import layout as layouts
 from parallax.slab import slab as slabs
 
 SMALL = layouts.SlabLayout((layouts.ArenaLayout(2, 4096),), 1)
-HUGE = layouts.SlabLayout((layouts.ArenaLayout(1 << 20, 1 << 30),), 1)
+HUGE = layouts.SlabLayout((layouts.ArenaLayout(1 << 10, 1 << 32),), 1)
+ROUNDING = 16384
+"""Bytes by which a file system's own book-keeping may differ."""
 OWNER = """
 import fcntl, sys
 held = open(sys.argv[1], "r+b")
@@ -20,6 +22,11 @@ fcntl.flock(held, fcntl.LOCK_EX)
 print("locked", flush=True)
 sys.stdin.read()
 """
+
+
+def taken(made: files.SlabFile) -> int:
+    """Return the bytes that the file takes."""
+    return Path(made.path).stat().st_blocks * 512
 
 
 def names(directory: Path) -> list[str]:
@@ -37,8 +44,38 @@ def test_the_file_has_all_its_pages_and_is_private(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_what_nobody_needs_yet_takes_no_memory(tmp_path: Path) -> None:
+    layout = layouts.SlabLayout((layouts.ArenaLayout(4, 1 << 20),) * 2, 1)
+    made = files.SlabFile(str(tmp_path), layout, (4096, 0))
+
+    assert Path(made.path).stat().st_size == layout.size
+    assert taken(made) == pytest.approx(layout.data_offset(0) + 4 * 4096, abs=ROUNDING)
+    made.unlink()
+
+
+def test_more_of_each_slot_can_be_reserved_later(tmp_path: Path) -> None:
+    layout = layouts.SlabLayout((layouts.ArenaLayout(4, 1 << 20),), 1)
+    made = files.SlabFile(str(tmp_path), layout, (4096,))
+
+    assert made.reserve((8192,))
+    assert made.reserve((4096,)), "less is no change"
+
+    assert taken(made) == pytest.approx(layout.data_offset(0) + 4 * 8192, abs=ROUNDING)
+    made.unlink()
+
+
+def test_what_does_not_fit_is_not_reserved(tmp_path: Path) -> None:
+    made = files.SlabFile(str(tmp_path), HUGE, (4096,))
+
+    assert not made.reserve((1 << 32,))
+
+    expected = HUGE.data_offset(0) + HUGE.arenas[0].slots * 4096
+    assert taken(made) == pytest.approx(expected, rel=0.1)
+    made.unlink()
+
+
 def test_a_directory_that_is_too_small_is_refused_with_both_sizes(tmp_path: Path) -> None:
-    with pytest.raises(errors.StartupError, match=r"needs 10737\d+ MiB and \d+ MiB are free"):
+    with pytest.raises(errors.StartupError, match=r"needs 41943\d+ MiB and \d+ MiB are free"):
         files.SlabFile(str(tmp_path), HUGE)
 
     assert names(tmp_path) == []

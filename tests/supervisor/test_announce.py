@@ -34,7 +34,7 @@ def test_a_model_s_line_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> N
         fakes.model("old", batch=spec.BatchSpec(4, fixed_size=4), fused=False),
     )
 
-    announce.Announcer().models(spec.Catalog(models, (), ("cats: guessed its family",)))
+    announce.Announcer().models(models, ("cats: guessed its family",))
 
     first, second, note = capsys.readouterr().err.splitlines()
     assert first == (

@@ -37,7 +37,14 @@ def test_slots_hold_the_largest_tensor_of_any_model() -> None:
 
     made = plan.make(settings(), models, cpus=2)
 
-    assert {arena.slot_bytes for arena in made.slab.arenas[:2]} == {640 * 640 * 3}
+    assert made.needed[:2] == (640 * 640 * 3,) * 2
+    assert {arena.slot_bytes for arena in made.slab.arenas[:2]} == {plan.INPUT_ROOM}
+
+
+def test_slots_are_as_large_as_the_largest_model_in_any_case() -> None:
+    made = plan.make(settings(), (fakes.model("a", side=4096),), cpus=2)
+
+    assert made.slab.arenas[0].slot_bytes == 4096 * 4096 * 3
 
 
 def test_slots_feed_two_batches_per_run_of_a_gpu() -> None:
@@ -62,18 +69,26 @@ def test_slots_are_never_fewer_than_a_worker_needs_and_may_be_set() -> None:
 
 
 def test_large_outputs_get_slots_of_their_own_size() -> None:
-    models = (fakes.model(output_bytes=1 << 20),)
+    models = (fakes.model(output_bytes=32 << 20),)
 
     made = plan.make(settings(2), models, cpus=2)
 
-    assert made.slab.arenas[made.infer(0)].slot_bytes == 1 << 20
+    assert made.slab.arenas[made.infer(0)].slot_bytes == 32 << 20
     assert made.slab.arenas[made.infer(0)].slots >= made.runs
+    assert made.needed[made.infer(0)] == 32 << 20
 
 
-def test_small_outputs_cost_one_page() -> None:
+def test_small_outputs_cost_nothing() -> None:
     made = plan.make(settings(2), (fakes.model(),), cpus=2)
 
-    assert made.slab.arenas[made.infer(0)] == layouts.ArenaLayout(1, layouts.PAGE)
+    assert made.needed[made.infer(0)] == 0
+    assert made.slab.arenas[made.infer(0)].slot_bytes == plan.OUTPUT_ROOM
+
+
+def test_no_more_is_reserved_for_outputs_than_a_slot_has() -> None:
+    made = plan.make(settings(1), (), cpus=1)
+
+    assert made.reservation(5, 1 << 40) == (5, plan.OUTPUT_ROOM)
 
 
 @given(workers=st.integers(1, 64), gpus=st.integers(1, 8), cpus=st.integers(1, 128))

@@ -157,10 +157,13 @@ class FakeLine:
     def __init__(self, child: "FakeChild") -> None:
         self._child = child
         self.said: list[lifeline.ToChild] = []
+        self.on_say: Callable[[lifeline.ToChild], None] = lambda message: None
+        """What the child does about it."""
 
     def say(self, message: lifeline.ToChild) -> None:
         """See ``supervisor.child.Line``."""
         self.said.append(message)
+        self.on_say(message)
         if isinstance(message, lifeline.Stop) and self._child.obeys:
             self._child.end("finished")
 

@@ -12,7 +12,7 @@ from parallax.broker import base
 from parallax.contract import errors, messages, spec, wire
 from parallax.contract.topology import Stage
 from parallax.policy import batching
-from parallax.workers import batch_run, inference, patience
+from parallax.workers import batch_run, inference, known, patience
 from tests.support import fakes
 from tests.support.wait import wait_until_async
 from tests.workers import world as worlds
@@ -34,7 +34,7 @@ def bench(world: worlds.World, *sessions: fakes.FakeSession) -> batch_run.Bench:
         world.async_broker(),
         worlds.KEYS,
         worlds.seat(Stage.INFER),
-        {each.model.id: each.as_session() for each in sessions},
+        {known.version_of(each.model): each.as_session() for each in sessions},
         world.slab,
         world.slab.arena(worlds.OUTPUTS),
         world.slab.board(1),
@@ -308,6 +308,64 @@ async def test_an_item_of_another_model_version_is_computed_again(
     assert session.ran == []
 
 
+async def test_versions_of_a_model_run_apart_and_the_old_one_is_dropped_in_the_end(
+    world: worlds.World, session: fakes.FakeSession
+) -> None:
+    newer = fakes.FakeSession(fakes.model(version="v2"))
+    session.proceed.clear()
+    world.submit_tensor("old", value=1)
+    loop = inference.InferenceLoop(bench(world, session), GPU)
+    async with following(loop):
+        await wait_until_async(lambda: session.sizes, "the old version runs")
+        both = {known.version_of(each.model): each.as_session() for each in (session, newer)}
+        await loop.serve(both, both.keys())
+        world.submit_tensor("new", value=2, version="v2")
+        await loop.serve({("m", "v2"): newer.as_session()}, [("m", "v2")])
+        assert set(loop.loaded) == {("m", "v1"), ("m", "v2")}, "its run is still under way"
+        session.proceed.set()
+
+        assert await ends(world, 2) == {"old": 1.0, "new": 2.0}
+        await wait_until_async(lambda: set(loop.loaded) == {("m", "v2")}, "the old one is dropped")
+
+    assert (session.ran, newer.ran) == ([[1]], [[2]])
+
+
+async def test_a_loop_without_models_waits_for_the_first(
+    world: worlds.World, session: fakes.FakeSession
+) -> None:
+    loop = inference.InferenceLoop(bench(world), GPU)
+    async with following(loop):
+        assert loop.streams == ()
+        world.submit_tensor("r", value=3)
+        await loop.serve({("m", "v1"): session.as_session()}, [("m", "v1")])
+
+        assert await ends(world, 1) == {"r": 3.0}
+
+
+async def test_no_read_of_a_stream_is_under_way_once_its_model_is_gone(
+    world: worlds.World, session: fakes.FakeSession
+) -> None:
+    loop = inference.InferenceLoop(bench(world, session), GPU)
+    async with following(loop):
+        await wait_until_async(lambda: loop._reading, "it reads")
+        await loop.serve({}, [])
+
+        assert (loop.streams, dict(loop.loaded), loop._reading) == ((), {}, ())
+
+
+@asynccontextmanager
+async def following(loop: inference.InferenceLoop) -> AsyncIterator[None]:
+    """Run a loop whose models change."""
+    stop = asyncio.Event()
+    task = asyncio.ensure_future(loop.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        async with asyncio.timeout(10):
+            await task
+
+
 async def test_a_cancelled_item_does_not_run_when_it_had_to_wait(
     world: worlds.World, session: fakes.FakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -558,7 +616,7 @@ async def test_two_models_share_one_loop(tmp_path: Path) -> None:
 
 
 async def test_large_outputs_travel_through_the_slab(world: worlds.World) -> None:
-    session = fakes.FakeSession(worlds.MODEL, boxes=4000)
+    session = fakes.FakeSession(fakes.model(output_bytes=4000 * 6 * 4), boxes=4000)
     world.submit_tensor("r", value=9)
     entries: list[base.Entry] = []
 
@@ -578,7 +636,7 @@ async def test_large_outputs_travel_through_the_slab(world: worlds.World) -> Non
 
 
 async def test_large_outputs_without_room_travel_in_the_entry(world: worlds.World) -> None:
-    session = fakes.FakeSession(worlds.MODEL, boxes=4000)
+    session = fakes.FakeSession(fakes.model(output_bytes=4000 * 6 * 4), boxes=4000)
     taken = [world.slab.arena(worlds.OUTPUTS).allocate("1-0") for _ in range(2)]
     world.submit_tensor("r", value=9)
     async with running(world, session):

@@ -15,7 +15,7 @@ HOLDER = worlds.seat(Stage.PRE).holder
 
 def keeper(world: worlds.World, ttl_ms: int = 60) -> lease.LeaseKeeper:
     renew = base.Renew((worlds.KEYS.pre,), HOLDER, ttl_ms)
-    return lease.LeaseKeeper(world.blocking_broker, renew, HOLDER.consumer)
+    return lease.LeaseKeeper(world.blocking_broker, lambda: renew, HOLDER.consumer)
 
 
 def renewals(world: worlds.World) -> int:
@@ -49,6 +49,22 @@ def test_pending_entries_of_a_living_owner_do_not_look_idle(world: worlds.World)
     assert claimed.entries == 0
     keeping.stop()
     assert world.broker.execute(base.Finish(entry, HOLDER, b"x", b"")) is base.Outcome.DONE
+
+
+def test_streams_that_come_later_are_renewed_as_well(world: worlds.World) -> None:
+    streams = [worlds.KEYS.pre]
+    keeping = lease.LeaseKeeper(
+        world.blocking_broker, lambda: base.Renew(tuple(streams), HOLDER, 60), "x"
+    )
+    keeping.start()
+    streams.append(worlds.KEYS.post)
+
+    def renewed() -> bool:
+        ops = tuple(world.fault.seen)
+        return any(isinstance(op, base.Renew) and worlds.KEYS.post in op.streams for op in ops)
+
+    wait_until(renewed, "the new stream is renewed")
+    keeping.stop()
 
 
 def test_a_stopped_keeper_lets_the_lease_run_out(world: worlds.World) -> None:
@@ -89,7 +105,7 @@ def test_its_connection_is_its_own_and_closed_at_the_end(world: worlds.World) ->
         made.append(world.blocking_broker())
         return made[-1]
 
-    keeping = lease.LeaseKeeper(connect, base.Renew((), HOLDER, 60), "x")
+    keeping = lease.LeaseKeeper(connect, lambda: base.Renew((), HOLDER, 60), "x")
     assert not made
     keeping.start()
     wait_until(lambda: made, "it connects in its thread")

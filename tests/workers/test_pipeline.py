@@ -10,7 +10,7 @@ import pytest
 
 from parallax.broker import base
 from parallax.contract.topology import Stage
-from parallax.workers import batch_run, consumer, inference, patience, post, pre, reclaimer
+from parallax.workers import batch_run, consumer, inference, known, patience, post, pre, reclaimer
 from tests.support import fakes
 from tests.support.wait import wait_until_async
 from tests.workers import world as worlds
@@ -44,7 +44,8 @@ def cpu_stages(world: worlds.World) -> Iterator[None]:
     arena = world.slab.arena(worlds.TENSORS)
     seats = worlds.seat(Stage.PRE), worlds.seat(Stage.POST)
     prepare = pre.PreHandler(seats[0], worlds.KEYS, world.models, arena, world.slab, 10_000)
-    respond = post.PostHandler(seats[1], world.models, world.slab)
+    versions = {(each.id, each.version): each for each in world.models.values()}
+    respond = post.PostHandler(seats[1], versions, world.slab, world.broker, 10_000)
     with ExitStack() as stack:
         stack.enter_context(stage_worker(world, Stage.PRE, worlds.KEYS.pre, prepare, 0))
         stack.enter_context(stage_worker(world, Stage.POST, worlds.KEYS.post, respond, 2))
@@ -57,7 +58,7 @@ async def serve(world: worlds.World, session: fakes.FakeSession, answered: int) 
         world.async_broker(),
         worlds.KEYS,
         worlds.seat(Stage.INFER),
-        {session.model.id: session.as_session()},
+        {known.version_of(session.model): session.as_session()},
         world.slab,
         world.slab.arena(worlds.OUTPUTS),
         world.slab.board(1),

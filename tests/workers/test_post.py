@@ -1,5 +1,6 @@
 """The post stage as a handler: network outputs in, the answer out."""
 
+import base64
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from parallax.broker import base
 from parallax.contract import errors, messages, spec, wire
 from parallax.contract.topology import Stage
-from parallax.stages import post as stage
+from parallax.stages.post import respond as stage
 from parallax.workers import post, triage
 from tests.support import fakes
 from tests.workers import world as worlds
@@ -19,8 +20,10 @@ BOX = [2.0, 2.0, 2.0, 2.0, 0.9, 1.0]
 
 
 def handler(world: worlds.World, *models: spec.ModelSpec) -> post.PostHandler:
-    served = {each.id: each for each in models} or world.models
-    return post.PostHandler(worlds.seat(Stage.POST), served, world.slab)
+    served = {(each.id, each.version): each for each in models or world.models.values()}
+    return post.PostHandler(
+        worlds.seat(Stage.POST), served, world.slab, world.blocking_broker(), 10_000
+    )
 
 
 def rows(*boxes: list[float]) -> NDArray[np.float32]:
@@ -37,7 +40,12 @@ def in_slab(world: worlds.World, array: NDArray[np.float32]) -> messages.ArrayRe
 
 
 def delivered(
-    world: worlds.World, refs: list[messages.ArrayRef], bulk: bytes, *, left: float = worlds.LATER
+    world: worlds.World,
+    refs: list[messages.ArrayRef],
+    bulk: bytes,
+    *,
+    left: float = worlds.LATER,
+    params: messages.Params | None = None,
 ) -> base.Entry:
     """Let outputs arrive at the post stage; return their entry."""
     world.submit("r")
@@ -46,7 +54,7 @@ def delivered(
         worlds.route("r", left=left),
         "m",
         "v1",
-        messages.DetectionParams(),
+        params or messages.DetectionParams(),
         messages.Geometry(4, 4, 1.0, 1.0, 0.0, 0.0),
         tuple(refs),
         messages.Timings(pre_ms=1.0, infer_ms=2.0, batch=3),
@@ -181,3 +189,76 @@ def test_a_reference_outside_the_slab_is_answered_with_an_error(world: worlds.Wo
     settle(world, handler(world)(delivered(world, [outside], b"")))
 
     assert world.codes() == {"r": "malformed_entry"}
+
+
+# --- drawing -------------------------------------------------------------------------------------
+
+
+def to_draw(world: worlds.World, drawing: messages.Drawing) -> base.Entry:
+    params = messages.DetectionParams(drawing=drawing)
+    refs, bulk = [messages.ArrayRef((1, 6), "<f4")], rows(BOX).tobytes()
+    return delivered(world, refs, bulk, params=params)
+
+
+def test_the_picture_of_the_record_is_drawn_on(world: worlds.World) -> None:
+    settle(world, handler(world)(to_draw(world, messages.Drawing())))
+
+    answer = msgspec.json.decode(world.answers()["r"][0].bulk)
+    assert base64.b64decode(answer["visualization"])[:3] == b"\xff\xd8\xff"
+    assert len(answer["predictions"]) == 1
+
+
+def test_the_answer_can_be_the_drawn_picture_alone(world: worlds.World) -> None:
+    settle(world, handler(world)(to_draw(world, messages.Drawing(alone=True))))
+
+    assert world.answers()["r"][0].bulk[:3] == b"\xff\xd8\xff"
+
+
+def test_without_a_drawing_the_record_is_not_read(world: worlds.World) -> None:
+    settle(world, handler(world)(inline(world, rows(BOX))))
+
+    assert not any(isinstance(op, base.Fetch) for op in world.fault.seen)
+
+
+def test_a_line_that_breaks_while_the_record_is_read_is_tried_again(world: worlds.World) -> None:
+    entry = to_draw(world, messages.Drawing())
+    post_handler = handler(world)
+    world.fault.before = world.fault.once(base.Fetch)
+
+    settle(world, post_handler(entry))
+
+    assert world.codes() == {"r": ""}
+
+
+def test_a_record_that_is_gone_ends_the_request_with_an_error(world: worlds.World) -> None:
+    entry = to_draw(world, messages.Drawing())
+    world.memory.store.remove(worlds.KEYS.pre, entry.record)
+
+    move = handler(world)(entry)
+
+    assert isinstance(move.op, base.Recompute)
+    assert world.broker.execute(move.op) is base.Outcome.RECORD_LOST
+    lost = errors.InternalError("the request's data was lost")
+    settle(world, triage.fail(entry, worlds.seat(Stage.POST), lost))
+    assert world.codes() == {"r": "internal"}
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_the_picture_is_turned_only_if_it_was_for_the_network(
+    world: worlds.World, turned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = to_draw(world, messages.Drawing())
+    seen: list[stage.Original | None] = []
+    respond = stage.respond
+
+    def watched(*args: Any) -> bytes:
+        seen.append(args[4])
+        return respond(*args)
+
+    monkeypatch.setattr(stage, "respond", watched)
+    model = fakes.model(input=spec.InputSpec(4, 4, auto_orient=turned))
+    settle(world, handler(world, model)(entry))
+
+    (original,) = seen
+    assert original is not None
+    assert original.auto_orient is turned

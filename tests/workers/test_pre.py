@@ -1,5 +1,6 @@
 """The pre stage as a handler: picture in, slab slot and infer entry out."""
 
+import dataclasses
 import threading
 import time
 
@@ -8,8 +9,11 @@ import pytest
 
 from parallax.broker import base
 from parallax.contract import errors, messages, spec, wire
+from parallax.contract.decoding import Decoding
 from parallax.contract.topology import Stage
+from parallax.stages import pre as stage
 from parallax.workers import pre, triage
+from tests.support import pictures
 from tests.support.wait import wait_until
 from tests.workers import world as worlds
 
@@ -61,6 +65,24 @@ def test_a_picture_becomes_a_tensor_in_a_slot(world: worlds.World) -> None:
     (infer,) = world.take(Stage.INFER)
     world.broker.execute(base.Finish(infer, worlds.seat(Stage.INFER).holder, b"x", b""))
     world.slab.free(move.outputs[0])
+
+
+@pytest.mark.parametrize("decoding", Decoding)
+def test_pictures_are_decoded_as_the_worker_was_told(
+    world: worlds.World, decoding: Decoding
+) -> None:
+    image = pictures.encoded(pictures.noise(40, 40), "PNG")
+    world.submit("r", image=image)
+    move = dataclasses.replace(handler(world), decoding=decoding)(taken(world))
+
+    assert isinstance(move.op, base.HandOff)
+    target = world.models["m"].input
+    expected = np.empty((target.height, target.width, 3), np.uint8)
+    stage.prepare(image, messages.ImageOptions(), target, 10_000, expected, decoding)
+    work = wire.decode(messages.InferWork, move.op.work)
+    assert (world.slab.array(work.tensor) == expected).all()
+    world.slab.free(move.outputs[0])
+    fail(world, _entry_of(move), errors.InternalError("done"))
 
 
 def test_the_slot_names_the_request_it_belongs_to(world: worlds.World) -> None:

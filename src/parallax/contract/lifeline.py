@@ -30,6 +30,40 @@ class Drained(Struct, frozen=True, tag=True):
     """An api process has answered all it had accepted, and accepts nothing more."""
 
 
+class Load(Struct, frozen=True):
+    """What became of loading one version of a model."""
+
+    model: str
+    version: str
+    reason: str = ""
+    """Why it cannot be used; empty when it is loaded."""
+
+
+class Knows(Struct, frozen=True, tag=True):
+    """The child goes by this generation of the roster from now on; ``loads`` names what an
+    inference loop had to load for it."""
+
+    generation: int
+    loads: tuple[Load, ...] = ()
+
+
+class Settled(Struct, frozen=True, tag=True):
+    """An api process has answered all that it had admitted for models or versions that this
+    generation of the roster does not serve."""
+
+    generation: int
+
+
+class Order(Struct, frozen=True, tag=True):
+    """An api process asks that a model be loaded or unloaded; answered by ``Obeyed``."""
+
+    number: int
+    """Chosen by the api process."""
+    load: bool
+    model: str
+    """Id of a package; empty: all (only to unload)."""
+
+
 class Pong(Struct, frozen=True, tag=True):
     """Answer to ``Ping``, sent by whatever in the child must not stand still."""
 
@@ -44,6 +78,26 @@ class Drain(Struct, frozen=True, tag=True):
 
 class Stop(Struct, frozen=True, tag=True):
     """To any child: finish what is in hand and exit."""
+
+
+class Models(Struct, frozen=True, tag=True):
+    """To any child but the broker: read the roster, go by it, and say ``Knows``.
+
+    Said again until it is answered; the roster itself is a file, because it has no upper size.
+    """
+
+    generation: int
+
+
+class Obeyed(Struct, frozen=True, tag=True):
+    """To the api process that gave an order: it is done, or cannot be."""
+
+    number: int
+    seconds: float = 0.0
+    """How long it took; 0 when there was nothing to do."""
+    code: str = ""
+    """Of the error; empty on success."""
+    message: str = ""
 
 
 class ProcessInfo(Struct, frozen=True):
@@ -74,5 +128,5 @@ class Health(Struct, frozen=True, tag=True):
     """Slots that hold a tensor at this moment."""
 
 
-FromChild = Hello | Ready | Failed | Drained | Pong
-ToChild = Ping | Drain | Stop | Health
+FromChild = Hello | Ready | Failed | Drained | Knows | Settled | Order | Pong
+ToChild = Ping | Drain | Stop | Health | Models | Obeyed

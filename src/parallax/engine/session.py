@@ -43,6 +43,7 @@ class Session:
 
     def __init__(self, model: spec.ModelSpec, device: devices.Device) -> None:
         self.model = model
+        self._device = device
         self._sizes = batch_sizes(model.batch, device)
         try:
             self._session = onnxruntime.InferenceSession(
@@ -50,7 +51,7 @@ class Session:
             )
         except Exception as problem:
             raise errors.ModelRefusedError(
-                f"{model.source}: ONNX Runtime cannot load it: {_first_line(problem)}"
+                f"{model.source}: ONNX Runtime cannot load it: {_explain(problem, device)}"
             ) from problem
         wanted = _providers(device)[0]
         name = wanted[0] if isinstance(wanted, tuple) else wanted
@@ -79,7 +80,7 @@ class Session:
             self.run(np.zeros((1, *shape), np.uint8))
         except Exception as problem:
             raise errors.ModelRefusedError(
-                f"{self.model.source}: it loads but fails to run: {_first_line(problem)}"
+                f"{self.model.source}: it loads but fails to run: {_explain(problem, self._device)}"
             ) from problem
         return time.monotonic() - started
 
@@ -165,6 +166,13 @@ def _pad(batch: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 def _at_least(sizes: Sequence[int], count: int) -> int:
     return next((size for size in sizes if size >= count), sizes[-1])
+
+
+def _explain(problem: Exception, device: devices.Device) -> str:
+    said = _first_line(problem)
+    if isinstance(problem, OutOfDeviceMemoryError) or _OUT_OF_MEMORY.search(str(problem)):
+        return f"{device} has no memory left for it beside what is loaded there ({said})"
+    return said
 
 
 def _first_line(problem: Exception) -> str:

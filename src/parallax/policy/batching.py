@@ -141,6 +141,16 @@ class Batcher(Generic[T]):
         lane.cap = max(1, size)
         lane.cap_until = now + self.CAP_SECONDS
 
+    def forget(self, unwanted: Callable[[Hashable], bool]) -> None:
+        """Forget what was learnt of empty queues whose key is ``unwanted``."""
+        gone = [key for key, lane in self._lanes.items() if not lane.queue and unwanted(key)]
+        for key in gone:
+            del self._lanes[key]
+
+    def holds(self, wanted: Callable[[Hashable], bool]) -> bool:
+        """Say whether an item waits whose key is ``wanted``."""
+        return any(lane.queue and wanted(key) for key, lane in self._lanes.items())
+
     def remove(self, unwanted: Callable[[Waiting[T]], bool]) -> list[Waiting[T]]:
         """Take out and return all items for which ``unwanted`` is true."""
         removed: list[Waiting[T]] = []

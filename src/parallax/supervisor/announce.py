@@ -24,9 +24,9 @@ class Announcer:
         sys.stderr.write(f"{name:<9} {text}\n")
         sys.stderr.flush()
 
-    def models(self, found: spec.Catalog) -> None:
+    def models(self, specs: Sequence[spec.ModelSpec], notes: Sequence[str]) -> None:
         """Write one line per model."""
-        for model in found.specs:
+        for model in specs:
             size = f"{model.input.width}x{model.input.height}"
             batch = model.batch.fixed_size or f"up to {model.batch.max_size}"
             graph = "fused" if model.fused else "plain"
@@ -35,7 +35,7 @@ class Announcer:
                 f"{model.id}: {model.task}, {model.family}, {size}, {len(model.labels)} classes,"
                 f" batch {batch}, {graph} graph",
             )
-        for note in found.notes:
+        for note in notes:
             self.line("", note)
 
     def group(self, role: Role, detail: str, pids: Sequence[int]) -> None:

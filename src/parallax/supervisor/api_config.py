@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from parallax.broker import keys
-from parallax.contract import spec
 from parallax.settings import concerns
 
 
@@ -15,5 +14,5 @@ class ApiConfig:
     settings: concerns.Settings
     keys: keys.Keys
     broker_url: str
-    models: tuple[spec.ModelSpec, ...]
+    roster_path: str
     uuid: str

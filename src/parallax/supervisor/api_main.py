@@ -11,10 +11,11 @@ import uvloop
 
 from parallax import version
 from parallax.aio import lifeline as lifelines
-from parallax.aio import signals, tasks
+from parallax.aio import rosters, signals, tasks
 from parallax.broker import client
-from parallax.contract import errors, lifeline
-from parallax.gateway import app, context, dispatch, mailbox, serve
+from parallax.contract import errors, lifeline, roster
+from parallax.gateway import app, context, control, dispatch, logbook, mailbox, metrics, serve
+from parallax.gateway.remote import fetch
 from parallax.observe import logs
 from parallax.supervisor.api_config import ApiConfig
 
@@ -27,7 +28,11 @@ def main(end: socket.socket, config: ApiConfig, sockets: list[socket.socket]) ->
     logs.configure(f"api:{config.slot}", config.settings.log.log_level)
     line = lifelines.Lifeline(end)
     line.say(lifeline.Hello(os.getpid()))
-    uvloop.run(_Api(line, config).run([each.detach() for each in sockets]))
+    uvloop.run(_run(line, config, [each.detach() for each in sockets]))
+
+
+async def _run(line: lifelines.Lifeline, config: ApiConfig, descriptors: list[int]) -> None:
+    await _Api(line, config).run(descriptors)
 
 
 class _Api:
@@ -39,26 +44,35 @@ class _Api:
         self._draining = asyncio.Event()
         self._stopping = asyncio.Event()
         self._board = context.HealthBoard()
+        self._models = context.Models()
+        self._control = control.Control(self._models, line.say, time.monotonic)
+        self._roster: roster.Roster | None = None
+        self._crew = tasks.Crew()
 
     async def run(self, descriptors: list[int]) -> None:
         """Serve until drained and stopped."""
-        self._listen()
         config, settings = self._config, self._config.settings
         broker = client.connect_async(config.broker_url, config.keys)
         # Of this incarnation: a successor must not get the answers to its predecessor's clients.
         identity = f"{config.keys.node}:{config.slot}:{secrets.token_hex(4)}"
+        dispatcher = dispatch.Dispatcher(
+            broker, config.keys.node, identity, settings.limits, time.monotonic
+        )
+        self._go_by(rosters.read(config.roster_path), dispatcher)
+        self._listen(dispatcher)
         api = context.ApiContext(
             settings=settings,
             node=config.keys.node,
             api=identity,
             broker=broker,
-            dispatcher=dispatch.Dispatcher(
-                broker, config.keys.node, identity, settings.limits, time.monotonic
-            ),
-            models=context.Models(config.models),
+            dispatcher=dispatcher,
+            fetcher=fetch.make(settings),
+            models=self._models,
+            control=self._control,
             board=self._board,
             version=version.VERSION,
             uuid=config.uuid,
+            recent_logs=logs.keep(logbook.SIZE) if settings.log.in_memory_logs else None,
         )
         await self._serve(api, descriptors)
         await broker.aclose()
@@ -67,7 +81,7 @@ class _Api:
         box = mailbox.Mailbox(
             api.broker, api.api, api.dispatcher.pending, api.dispatcher.outbox, api.clock
         )
-        crew = tasks.Crew()
+        crew = self._crew
         box.start(crew)
         api.dispatcher.start(crew)
         crew.background(self._announce(box), "announce")
@@ -94,11 +108,16 @@ class _Api:
         await box.opened.wait()
         self._line.say(lifeline.Ready())
 
-    def _listen(self) -> None:
+    def _listen(self, dispatcher: dispatch.Dispatcher) -> None:
         loop = asyncio.get_running_loop()
 
         def hear(message: lifeline.ToChild) -> None:
-            loop.call_soon_threadsafe(self._hear, message)
+            if isinstance(message, lifeline.Models):
+                # Read here, in the listening thread: a disk that is slow holds up no request.
+                new = rosters.read(self._config.roster_path)
+                loop.call_soon_threadsafe(self._go_by, new, dispatcher)
+            else:
+                loop.call_soon_threadsafe(self._hear, message)
 
         self._line.listen(hear)
 
@@ -108,6 +127,8 @@ class _Api:
                 self._board.update(message)
             case lifeline.Ping():
                 self._line.say(lifeline.Pong())
+            case lifeline.Obeyed():
+                self._control.hear(message)
             case lifeline.Drain():
                 self._board.drain()
                 self._draining.set()
@@ -115,3 +136,17 @@ class _Api:
                 # A stop without a drain: whoever kills an api process alone still gets its answers.
                 self._draining.set()
                 self._stopping.set()
+            case lifeline.Models():
+                pass  # taken care of where it was heard
+
+    def _go_by(self, new: roster.Roster, dispatcher: dispatch.Dispatcher) -> None:
+        if self._roster is None or new.generation > self._roster.generation:
+            self._roster = new
+            self._models.replace(new.serving, new.unloaded, new.packages)
+            metrics.show_packages(new.packages)
+            self._crew.background(self._settle(new, dispatcher), f"settle roster {new.generation}")
+        self._line.say(lifeline.Knows(new.generation))
+
+    async def _settle(self, new: roster.Roster, dispatcher: dispatch.Dispatcher) -> None:
+        await dispatcher.usage.only(new.serving)
+        self._line.say(lifeline.Settled(new.generation))

@@ -8,19 +8,20 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from prometheus_client import multiprocess
 
 from parallax.aio import tasks
 from parallax.broker import base, keys
-from parallax.contract import errors, lifeline, spec, topology
+from parallax.contract import errors, lifeline, topology
+from parallax.contract.decoding import Decoding
 from parallax.contract.topology import Role, Stage
 from parallax.settings import concerns
 from parallax.slab import slab as slabs
 from parallax.supervisor import child as children
-from parallax.supervisor import keeper, mains, plan
+from parallax.supervisor import herald, keeper, mains, plan, streams
 from parallax.supervisor.api_config import ApiConfig
 from parallax.workers import reclaimer, seating, stage_worker
 from parallax.workers.config import WorkerConfig
@@ -48,18 +49,20 @@ class Node:
     keys: keys.Keys
     broker_url: str
     broker: base.AsyncBroker
-    models: tuple[spec.ModelSpec, ...]
     plan: plan.Plan
     slab: slabs.Slab
     slab_path: str
     sockets: list[socket.socket]
+    roster_path: str
+    streams: streams.Streams
 
 
 class Fleet:
     """The slots of a node and the tasks that keep them."""
 
-    def __init__(self, node: Node, changed: Callable[[], None]) -> None:
+    def __init__(self, node: Node, changed: Callable[[], None], crier: herald.Herald) -> None:
         self._node = node
+        self._herald = crier
         self._changed = changed
         self._boards: dict[str, slabs.Board] = {}
         self.keepers: dict[Role, list[keeper.Keeper]] = {
@@ -68,6 +71,7 @@ class Fleet:
             Role.INFER: [self._infer(slot) for slot in range(len(node.plan.devices))],
             Role.API: self._apis(node.settings.http.api_workers),
         }
+        crier.keepers = self.keepers
 
     @property
     def all(self) -> list[keeper.Keeper]:
@@ -147,13 +151,14 @@ class Fleet:
         uuid = secrets.token_hex(16)
 
         def make(slot: int) -> keeper.Keeper:
-            config = ApiConfig(slot, node.settings, node.keys, node.broker_url, node.models, uuid)
-            return keeper.Keeper(
+            config = ApiConfig(
+                slot, node.settings, node.keys, node.broker_url, node.roster_path, uuid
+            )
+            return self._kept(
                 Role.API,
                 slot,
                 lambda hear: children.ProcessChild(hear, mains.api, (config, node.sockets)),
-                keeper.Hooks(self._changed, _forget_gauges),
-                START_TIMEOUT[Role.API],
+                _forget_gauges,
             )
 
         return [make(slot) for slot in range(count)]
@@ -185,14 +190,19 @@ class Fleet:
     def _worker(self, config: WorkerConfig, launch: children.Launcher) -> keeper.Keeper:
         role = topology.STAGE_ROLES[config.stage]
         board = self._node.slab.board(config.board_row)
-        made = keeper.Keeper(
-            role,
-            config.slot,
-            launch,
-            keeper.Hooks(self._changed, lambda _: self._bereave(config, board)),
-            START_TIMEOUT[role],
-        )
+        made = self._kept(role, config.slot, launch, lambda _: self._bereave(config, board))
         self._boards[made.name] = board
+        return made
+
+    def _kept(
+        self,
+        role: Role,
+        slot: int,
+        launch: children.Launcher,
+        died: Callable[[int], Awaitable[None]],
+    ) -> keeper.Keeper:
+        hooks = keeper.Hooks(self._changed, died, lambda said: self._herald.hear(made, said))
+        made = keeper.Keeper(role, slot, launch, hooks, START_TIMEOUT[role])
         return made
 
     async def _bereave(self, config: WorkerConfig, board: slabs.Board) -> None:
@@ -202,7 +212,7 @@ class Fleet:
         guilty = board.read()
         try:
             count = await reclaimer.give_back(
-                self._node.broker, seating.streams(config), holder, guilty, rules
+                self._node.broker, self._streams(config.stage), holder, guilty, rules
             )
         except errors.ParallaxError as problem:
             # Its successor does the same as its first act, when the broker is back.
@@ -212,6 +222,11 @@ class Fleet:
         if count:
             log.warning("%s: %d entries given back", holder.consumer, count)
 
+    def _streams(self, stage: Stage) -> tuple[str, ...]:
+        """Return the streams of a stage, as they are now."""
+        streams = self._node.streams.current
+        return tuple(stream for stream, reader in streams.items() if reader is stage)
+
     def _config(self, stage: Stage, slot: int, arena: int | None, board_row: int) -> WorkerConfig:
         node, settings = self._node, self._node.settings
         return WorkerConfig(
@@ -219,7 +234,7 @@ class Fleet:
             slot=slot,
             keys=node.keys,
             broker_url=node.broker_url,
-            models=node.models,
+            roster_path=node.roster_path,
             slab_path=node.slab_path,
             slab_layout=node.plan.slab,
             arena=arena,
@@ -227,6 +242,7 @@ class Fleet:
             max_losses=settings.workers.max_losses,
             lease_ms=int(settings.workers.lease * 1000),
             max_pixels=int(settings.limits.max_megapixels * 1e6),
+            decoding=Decoding(settings.workers.decode),
             log_level=settings.log.log_level,
         )
 

@@ -9,14 +9,16 @@ import contextlib
 import logging
 import os
 import secrets
+import socket
 import time
 from dataclasses import dataclass
 from importlib import metadata
 
-from parallax.aio import tasks
+from parallax.aio import rosters, tasks
 from parallax.broker import base, client, keys
-from parallax.contract import errors, lifeline, spec, topology
+from parallax.contract import errors, lifeline, topology
 from parallax.contract.topology import Role, Stage
+from parallax.policy import shelf as shelves
 from parallax.settings import concerns, machine, sources
 from parallax.slab import file, slab
 from parallax.supervisor import (
@@ -25,13 +27,13 @@ from parallax.supervisor import (
     environment,
     fleet,
     plan,
+    room,
     rundir,
     sockets,
+    stock,
+    streams,
 )
 from parallax.supervisor import child as children
-from parallax.supervisor import (
-    prepare as preparing,
-)
 from parallax.workers import reclaimer
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ class Ground:
 
     node: fleet.Node
     broker: broker_keeper.BrokerKeeper
+    stock: stock.Stock
     url: str
     started: float
 
@@ -72,12 +75,8 @@ async def prepare(
     _warn_of_plain_pillow()
     cpus = machine.inspect(sources.environment()).cpus
     names = keys.Keys(settings.broker.namespace, settings.broker.node or "localhost")
-    listening = sockets.bind(settings.http.host, settings.http.port)
-    for each in listening:
-        stack.callback(each.close)
-    run_dir = rundir.RunDir()
-    stack.callback(run_dir.remove)
-    environment.prepare(run_dir.subdirectory("metrics"))
+    listening = _listen(settings, stack)
+    run_dir = _run_dir(stack)
     children.preload(PRELOAD)
     keeper = broker_keeper.make(settings, names, run_dir.path, cpus, changed.set)
     say.line("broker", await keeper.start())
@@ -86,15 +85,42 @@ async def prepare(
     broker = client.connect_async(keeper.url, names)
     stack.push_async_callback(broker.aclose)
     await _claim_node(settings, broker, names, stack, crew)
-    models = await _models(settings, say)
-    planned = plan.make(settings, models, cpus)
-    shared, path = _slab(settings, planned, stack)
-    node = fleet.Node(settings, names, keeper.url, broker, models, planned, shared, path, listening)
+    found = await stock.take(settings, say)
+    planned = plan.make(settings, found.shelf.serving(), cpus)
+    memory, shared = _slab(settings, planned, stack)
+    flow = _streams(broker, names, planned, found.shelf)
+    roster = run_dir.path / rosters.NAME
+    node = fleet.Node(
+        settings=settings,
+        keys=names,
+        broker_url=keeper.url,
+        broker=broker,
+        plan=planned,
+        slab=shared,
+        slab_path=memory.path,
+        sockets=listening,
+        roster_path=str(roster),
+        streams=flow,
+    )
     await _prepare_streams(node, stack, crew, keeper.restarted)
+    stocked = stock.make(settings, found, roster, flow, room.Room(planned, memory))
     # Unwound first: a sweep or a renewal beside the tidying would bring back what it removes.
     stack.push_async_callback(crew.close)
-    host, port = listening[0].getsockname()[:2]
-    return Ground(node, keeper, announce.url(host, port), started)
+    return Ground(node, keeper, stocked, announce.url(*listening[0].getsockname()[:2]), started)
+
+
+def _run_dir(stack: contextlib.AsyncExitStack) -> rundir.RunDir:
+    made = rundir.RunDir()
+    stack.callback(made.remove)
+    environment.prepare(made.subdirectory("metrics"))
+    return made
+
+
+def _listen(settings: concerns.Settings, stack: contextlib.AsyncExitStack) -> list[socket.socket]:
+    listening = sockets.bind(settings.http.host, settings.http.port)
+    for each in listening:
+        stack.callback(each.close)
+    return listening
 
 
 def _warn_of_plain_pillow() -> None:
@@ -104,22 +130,33 @@ def _warn_of_plain_pillow() -> None:
         log.warning("pillow %s is installed over Pillow-SIMD; remove it and reinstall that", found)
 
 
-async def _models(
-    settings: concerns.Settings, say: announce.Announcer
-) -> tuple[spec.ModelSpec, ...]:
-    found = await preparing.read(settings)
-    say.models(found)
-    return found.specs
-
-
 def _slab(
     settings: concerns.Settings, planned: plan.Plan, stack: contextlib.AsyncExitStack
-) -> tuple[slab.Slab, str]:
-    slab_file = file.SlabFile(settings.slab.shm_dir, planned.slab)
+) -> tuple[file.SlabFile, slab.Slab]:
+    slab_file = file.SlabFile(settings.slab.shm_dir, planned.slab, planned.needed)
     stack.callback(slab_file.unlink)
     shared = slab.Slab(slab_file.path, planned.slab)
     shared.begin_generations(secrets.randbits(31))
-    return shared, slab_file.path
+    return slab_file, shared
+
+
+def _streams(
+    broker: base.AsyncBroker, names: keys.Keys, planned: plan.Plan, shelf: shelves.Shelf
+) -> streams.Streams:
+    slots = {
+        Stage.PRE: planned.cpu_workers,
+        Stage.INFER: len(planned.devices),
+        Stage.POST: planned.cpu_workers,
+    }
+    holders = {
+        stage: (
+            *(topology.consumer_name(names.node, stage, slot) for slot in range(count)),
+            reclaimer.sweeper_name(names.node),
+        )
+        for stage, count in slots.items()
+    }
+    served = tuple(model.id for model in shelf.serving())
+    return streams.Streams(broker, names, names.streams(served), holders)
 
 
 async def _claim_node(
@@ -162,47 +199,17 @@ async def _prepare_streams(
     bereaved: asyncio.Event,
 ) -> None:
     """Make the streams, take back what an earlier life of this node held, and keep both tidy."""
-    streams = node.keys.streams(tuple(model.id for model in node.models))
-    await node.broker.execute(base.EnsureGroups(tuple(streams.items())))
-    holders = _holders(node, streams)
-    workers = node.settings.workers
+    flow, workers = node.streams, node.settings.workers
+    await node.broker.execute(base.EnsureGroups(tuple(flow.current.items())))
     rules = reclaimer.Rules(workers.max_losses, "the whole node died")
-    for stream, holder in holders:
+    for stream, holder in flow.seats():
         await reclaimer.give_back(node.broker, (stream,), holder, frozenset(), rules)
-    stack.push_async_callback(_retire, node, streams, holders)
+    stack.push_async_callback(flow.close_all)
     sweeper = reclaimer.Sweeper(
-        node.broker, node.keys.node, streams, int(workers.lease * 1000), workers.max_losses
+        node.broker, node.keys.node, flow.current, int(workers.lease * 1000), workers.max_losses
     )
     crew.start(sweeper.run(), "sweeper")
     crew.start(reclaimer.Janitor(node.broker, node.slab, bereaved).run(), "janitor")
-
-
-def _holders(node: fleet.Node, streams: dict[str, Stage]) -> list[tuple[str, base.Holder]]:
-    slots = {
-        Stage.PRE: node.plan.cpu_workers,
-        Stage.INFER: len(node.plan.devices),
-        Stage.POST: node.plan.cpu_workers,
-    }
-    holders = [
-        (stream, base.Holder(stage, topology.consumer_name(node.keys.node, stage, slot)))
-        for stream, stage in streams.items()
-        for slot in range(slots[stage])
-    ]
-    sweepers = [
-        (stream, base.Holder(stage, reclaimer.sweeper_name(node.keys.node)))
-        for stream, stage in streams.items()
-    ]
-    return holders + sweepers
-
-
-async def _retire(
-    node: fleet.Node, streams: dict[str, Stage], holders: list[tuple[str, base.Holder]]
-) -> None:
-    """Leave nothing of ours on a broker that outlives us, except what is still unanswered."""
-    for stream, holder in holders:
-        await _quietly(node.broker, base.Forget(stream, holder))
-    for stream, stage in streams.items():
-        await _quietly(node.broker, base.Retire(stream, stage))
 
 
 async def _quietly(broker: base.AsyncBroker, op: base.Op[object]) -> None:

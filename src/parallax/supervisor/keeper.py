@@ -17,6 +17,10 @@ STOP_PATIENCE = 10.0
 """Seconds that processes get to finish what is in hand before they are killed."""
 
 
+def _deaf(_: lifeline.FromChild) -> None:
+    """Hear nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """What a keeper tells its surroundings."""
@@ -26,6 +30,8 @@ class Hooks:
     died: Callable[[int], Awaitable[None]]
     """Awaited with the pid after an unexpected death, before the restart: gives back what the
     process held."""
+    heard: Callable[[lifeline.FromChild], None] = _deaf
+    """Called with what the process says about models."""
 
 
 @dataclass(slots=True)
@@ -189,6 +195,8 @@ class Keeper:
                 self.drained.set()
             case lifeline.Hello():
                 log.debug("%s runs as pid %d", self.name, message.pid)
+            case lifeline.Knows() | lifeline.Settled() | lifeline.Order():
+                self.hooks.heard(message)
             case lifeline.Pong():
                 pass  # that it was heard is all there is to it
 

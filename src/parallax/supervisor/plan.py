@@ -1,12 +1,19 @@
 """From settings and models to the processes of this node and the layout of its shared memory.
 Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parallax.contract import spec
 from parallax.engine import device as devices
 from parallax.settings import concerns
 from parallax.slab import layout as layouts
+
+INPUT_ROOM = 1920 * 1920 * 3
+"""Bytes that a tensor slot is laid out with at least, for models that come later. Laid out is not
+allocated: see ``slab.file``."""
+
+OUTPUT_ROOM = 8 << 20
+"""The same for the outputs of one item; larger ones travel through the broker."""
 
 MIN_SLOTS = 8
 """Tensors a pre worker may have under way at least: two in hand, the rest waiting for the
@@ -25,6 +32,14 @@ class Plan:
     devices: tuple[devices.Device, ...]
     runs: int
     slab: layouts.SlabLayout
+    needed: tuple[int, ...] = ()
+    """Bytes of a slot of each arena that the models need at the start."""
+
+    def reservation(self, inputs: int, outputs: int) -> tuple[int, ...]:
+        """Return the bytes per slot of each arena that tensors and outputs of these sizes need."""
+        # An array that is larger than its slot travels through the broker.
+        outputs = min(outputs, self.slab.arenas[-1].slot_bytes)
+        return (inputs,) * self.cpu_workers + (outputs,) * len(self.devices)
 
     def pre(self, slot: int) -> int:
         """Return the arena and board row of a pre worker."""
@@ -44,19 +59,21 @@ def make(settings: concerns.Settings, models: tuple[spec.ModelSpec, ...], cpus: 
     workers = settings.workers.cpu_workers or cpus
     chosen = devices.choose(settings.workers.devices)
     runs = cpus if not any(device.batches for device in chosen) else 2
-    largest_batch = max((_batch(model, chosen) for model in models), default=1)
+    batched = settings.batching.max_batch if any(device.batches for device in chosen) else 1
+    largest_batch = max((batched, *(_batch(model, chosen) for model in models)))
     # Two batches per run slot over all pre workers keep the device fed while the next is decoded.
     needed = -(-2 * runs * largest_batch * len(chosen) // workers)
     slots = settings.slab.slots or max(MIN_SLOTS, needed)
-    tensor = max((model.input.nbytes for model in models), default=layouts.PAGE)
+    tensor = max((model.input.nbytes for model in models), default=0)
     outputs = max((model.output_bytes for model in models), default=0)
-    arenas = [layouts.ArenaLayout(slots, tensor)] * workers
-    arenas += [
-        layouts.ArenaLayout(4 * runs * largest_batch if outputs else 1, max(outputs, layouts.PAGE))
-    ] * len(chosen)
+    arenas = [layouts.ArenaLayout(slots, max(tensor, INPUT_ROOM))] * workers
+    arenas += [layouts.ArenaLayout(4 * runs * largest_batch, max(outputs, OUTPUT_ROOM))] * len(
+        chosen
+    )
     rows = 2 * workers + len(chosen)
     ids = max(layouts.MIN_BOARD_IDS, runs * largest_batch)
-    return Plan(workers, chosen, runs, layouts.SlabLayout(tuple(arenas), rows, ids))
+    made = Plan(workers, chosen, runs, layouts.SlabLayout(tuple(arenas), rows, ids))
+    return replace(made, needed=made.reservation(tensor, outputs))
 
 
 def _batch(model: spec.ModelSpec, chosen: tuple[devices.Device, ...]) -> int:

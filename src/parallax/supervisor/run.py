@@ -104,13 +104,14 @@ class Supervisor:
         )
         if base is None:
             return
-        self._fleet = running = fleet.Fleet(base.node, self._changed.set)
+        self._fleet = running = fleet.Fleet(base.node, self._changed.set, base.stock.herald)
         running.start(crew)
         crew.start(self._report(running, base), "report health")
         crew.start(running.watch(), "watch processes")
         try:
             if await self._unless_signalled(self._until_ready(running), crew):
-                self._say.ready(base.url, base.node.models)
+                self._say.ready(base.url, base.stock.rollout.roster.serving)
+                base.stock.start(crew)
                 await crew.until(self._signals.first)
         finally:
             await self._stop(running)

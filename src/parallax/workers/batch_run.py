@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +15,10 @@ from parallax.broker import base, keys
 from parallax.contract import errors, messages, wire
 from parallax.engine import isolation
 from parallax.engine import session as sessions
-from parallax.models.families import detection
+from parallax.models.families import heads
 from parallax.policy import batching
 from parallax.slab import slab as slabs
-from parallax.workers import metrics, patience, triage
+from parallax.workers import known, metrics, patience, triage
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +33,19 @@ Work = triage.Accepted[messages.InferWork]
 
 def key(work: messages.InferWork) -> Hashable:
     """Return the batch key: what must be equal for two items to share a run."""
-    return work.model, work.tensor.shape
+    return version_of(work), work.tensor.shape
 
 
-def parts(batch_key: Any) -> tuple[str, tuple[int, ...]]:
-    """Return the model id and tensor shape of a batch key."""
-    model, shape = batch_key
-    return model, shape
+def version_of(work: messages.InferWork) -> known.Version:
+    """Return which version of which model an item is for."""
+    return work.model, work.version
+
+
+def version_in(batch_key: Any) -> known.Version:
+    """Return the version that a batch key names."""
+    version, _ = batch_key
+    model, content = version
+    return model, content
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,8 @@ class Bench:
     broker: base.AsyncBroker
     keys: keys.Keys
     seat: triage.Seat
-    sessions: Mapping[str, sessions.Session]
+    sessions: dict[known.Version, sessions.Session]
+    """What is loaded. New versions are put in while it works; the loop takes old ones out."""
     slab: slabs.Slab
     arena: slabs.Arena
     board: slabs.Board
@@ -83,7 +90,7 @@ class BatchRunner:
         tensors, works = await self._gather(wanted)
         if not works:
             return Result()
-        session = self._bench.sessions[works[0].work.model]
+        session = self._bench.sessions[version_of(works[0].work)]
         ids = [work.entry.id for work in works]
         self._bench.board.begin(*ids)
         started = time.monotonic()
@@ -153,8 +160,8 @@ class BatchRunner:
             for slot in triage.slots_of(work.work):
                 # Read again after use: had the slot been reused meanwhile, the output is another's.
                 self._bench.slab.check(slot)
-            model = self._bench.sessions[work.work.model].model
-            return self._hand_off(work, detection.reduce(model, item, work.work.params), ran)
+            model = self._bench.sessions[version_of(work.work)].model
+            return self._hand_off(work, heads.reduce(model, item, work.work.params), ran)
         except errors.ParallaxError as problem:
             return self._failed(work, problem)
         except Exception:  # outputs that fit nothing must cost one request, not the loop
@@ -165,7 +172,8 @@ class BatchRunner:
         return triage.fail(work.entry, self._bench.seat, error, triage.slots_of(work.work))
 
     def _hand_off(self, work: Work, outputs: Sequence[NDArray[Any]], ran: "_Ran") -> triage.Move:
-        refs, bulk = self._place(work.entry.record, outputs)
+        declared = self._bench.sessions[version_of(work.work)].model.output_bytes
+        refs, bulk = self._place(work.entry.record, outputs, declared)
         before = work.work
         spent = before.timings
         post = messages.PostWork(
@@ -183,15 +191,17 @@ class BatchRunner:
         return triage.Move(op, triage.slots_of(before), made)
 
     def _place(
-        self, record: str, outputs: Sequence[NDArray[Any]]
+        self, record: str, outputs: Sequence[NDArray[Any]], declared: int
     ) -> tuple[tuple[messages.ArrayRef, ...], bytes]:
         """Put large outputs into the arena and return references to all, with the bytes of the
         rest."""
+        # Memory is allocated for what the models declare, and not for all that is laid out.
+        room = min(declared, self._bench.arena.slot_bytes)
         refs: list[messages.ArrayRef] = []
         inline: list[bytes] = []
         for output in outputs:
             slot = None
-            if INLINE_BYTES < output.nbytes <= self._bench.arena.slot_bytes:
+            if INLINE_BYTES < output.nbytes <= room:
                 slot = self._bench.arena.allocate(record)
             if slot is None:
                 # Small, or no room: the broker carries it. Slower, but nobody waits for anybody.

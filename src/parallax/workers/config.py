@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from parallax.broker import keys
-from parallax.contract import spec, topology
+from parallax.contract import topology
+from parallax.contract.decoding import Decoding
 from parallax.slab import layout as layouts
 
 
@@ -15,7 +16,8 @@ class WorkerConfig:
     slot: int
     keys: keys.Keys
     broker_url: str
-    models: tuple[spec.ModelSpec, ...]
+    roster_path: str
+    """File that says which models there are (``aio.rosters``)."""
     slab_path: str
     slab_layout: layouts.SlabLayout
     arena: int | None
@@ -24,6 +26,7 @@ class WorkerConfig:
     max_losses: int
     lease_ms: int
     max_pixels: int
+    decoding: Decoding
     log_level: str
     device: str = "cpu"
     """For an inference loop: where it runs."""

@@ -5,15 +5,18 @@ keeps them fed. Fetching and running overlap: while the device computes, the nex
 """
 
 import asyncio
+import functools
 import logging
 import time
-from collections.abc import Hashable
+from collections import Counter
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 
 from parallax.broker import base
 from parallax.contract import errors, messages
+from parallax.engine import session as sessions
 from parallax.policy import batching
-from parallax.workers import batch_run, patience, triage
+from parallax.workers import batch_run, known, patience, triage
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +47,49 @@ class InferenceLoop:
         self._quarantine = False
         """Whether the run in flight is that of a suspect, beside which nothing may start."""
         self._changed = asyncio.Event()
-        largest = max((s.max_batch for s in bench.sessions.values()), default=1)
-        self._capacity = (pace.runs + 1) * largest
-        self._streams = tuple(bench.keys.infer(model) for model in bench.sessions)
+        self._wanted = frozenset(bench.sessions)
+        self._streams = _streams(bench, self._wanted)
+        self._reading: tuple[str, ...] = ()
+        """The streams of the read that is under way."""
+        self._read_over = asyncio.Event()
+        self._in_runs: Counter[known.Version] = Counter()
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """What it reads."""
+        return self._streams
+
+    @property
+    def loaded(self) -> Mapping[known.Version, sessions.Session]:
+        """What is loaded now."""
+        return dict(self._bench.sessions)
+
+    async def serve(
+        self,
+        loaded: Mapping[known.Version, sessions.Session],
+        wanted: Collection[known.Version],
+    ) -> None:
+        """Have these sessions from now on, and read the streams of those that are ``wanted``.
+
+        What is in hand of other sessions is finished, then they are dropped. When this returns, no
+        read of a stream that is not wanted any more is under way.
+        """
+        self._bench.sessions.update(loaded)
+        self._wanted = frozenset(loaded)
+        self._streams = _streams(self._bench, wanted)
+        self._prune()
+        self._changed.set()
+        while not set(self._reading) <= set(self._streams):
+            self._read_over.clear()
+            await self._read_over.wait()
+
+    def _prune(self) -> None:
+        """Drop the sessions that are neither wanted nor needed for what is in hand."""
+        for version in self._bench.sessions.keys() - self._wanted:
+            names = functools.partial(_names, version)
+            if not (self._in_runs[version] or self._batcher.holds(names)):
+                del self._bench.sessions[version]
+                self._batcher.forget(names)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop.
@@ -64,25 +107,29 @@ class InferenceLoop:
             self._runner.close()
 
     def _limits(self, key: Hashable) -> batching.Limits:
-        model, _ = batch_run.parts(key)
-        session = self._bench.sessions[model]
+        session = self._bench.sessions[batch_run.version_in(key)]
         return batching.Limits(session.max_batch, session.model.batch.max_delay_ms / 1000.0)
 
     async def _fetch(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             room = self._capacity - len(self._batcher) - self._in_hand
-            if room < 1:
-                await self._wait_for_change(None)
+            if room < 1 or not self._streams:
+                # Without models there is nothing in hand whose end could be the change.
+                await self._wait_for_change(None if self._in_hand else READ_BLOCK_MS / 1000)
                 continue
             count = max(1, room // len(self._streams))
             read = base.Read(self._streams, self._bench.seat.holder, count, READ_BLOCK_MS)
             try:
+                self._reading = read.streams
                 entries = await self._bench.broker.execute(read)
             except errors.BrokerUnavailableError:
                 # What the read took may be lost on the way: give it back, once our hands are empty.
                 await self._until_idle()
                 await self._give_back("the broker was away", frozenset())
                 continue
+            finally:
+                self._reading = ()
+                self._read_over.set()
             await self._take_in(entries)
         self._changed.set()
 
@@ -107,8 +154,12 @@ class InferenceLoop:
         await self._runner.settle(disposed)
 
     def _serves(self, work: messages.InferWork) -> bool:
-        session = self._bench.sessions.get(work.model)
-        return session is not None and session.model.version == work.version
+        return batch_run.version_of(work) in self._bench.sessions
+
+    @property
+    def _capacity(self) -> int:
+        largest = max((each.max_batch for each in self._bench.sessions.values()), default=1)
+        return (self._pace.runs + 1) * largest
 
     async def _give_back(self, cause: str, guilty: frozenset[str]) -> None:
         """Return to the streams what is pending under our name; called only with empty hands."""
@@ -147,6 +198,7 @@ class InferenceLoop:
             return False
         self._quarantine = batch.reason is batching.Reason.SUSPECT
         self._in_hand += len(batch.items)
+        self._in_runs[batch_run.version_in(batch.key)] += 1
         task = self._group.create_task(self._run(batch), name=f"run {batch.key}")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -167,6 +219,8 @@ class InferenceLoop:
         self._changed.set()
         await self._runner.settle(result.moves)
         self._in_hand -= len(batch.items)
+        self._in_runs[batch_run.version_in(batch.key)] -= 1
+        self._prune()
         self._changed.set()
 
     @property
@@ -195,3 +249,11 @@ class InferenceLoop:
         except TimeoutError:
             pass
         self._changed.clear()
+
+
+def _streams(bench: batch_run.Bench, wanted: Collection[known.Version]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(bench.keys.infer(model) for model, _ in sorted(wanted)))
+
+
+def _names(version: known.Version, key: Hashable) -> bool:
+    return batch_run.version_in(key) == version

@@ -8,18 +8,20 @@ import time
 import uvloop
 
 from parallax.aio import lifeline as lifelines
-from parallax.aio import signals
-from parallax.broker import client
-from parallax.contract import errors, lifeline
+from parallax.aio import rosters, signals, tasks
+from parallax.broker import base, client
+from parallax.contract import errors, lifeline, spec
 from parallax.engine import device as devices
 from parallax.engine import session as sessions
 from parallax.observe import logs
 from parallax.slab import slab as slabs
-from parallax.workers import batch_run, inference, seating
+from parallax.workers import batch_run, inference, known, loader, seating
 from parallax.workers.config import WorkerConfig
 
 REFUSED = 65
 """Exit status of a loop that cannot serve its models; starting it again would not help."""
+
+Loaded = dict[known.Version, sessions.Session]
 
 
 def main(end: socket.socket, config: WorkerConfig) -> None:
@@ -30,14 +32,16 @@ def main(end: socket.socket, config: WorkerConfig) -> None:
     line.say(lifeline.Hello(os.getpid()))
     ears = _Ears(line)
     line.listen(ears.hear)
-    device = devices.parse(config.device)
     started = time.monotonic()
     try:
-        loaded = _load(config, device)
+        sessions.load_device_libraries(devices.parse(config.device))
+        first = rosters.read(config.roster_path).known
+        loaded = loader.load_all(_load_on(config), first)
     except (errors.ModelRefusedError, errors.StartupError) as problem:
         line.say(lifeline.Failed(problem.code, problem.message))
         raise SystemExit(REFUSED) from problem
-    detail = f"{len(loaded)} model(s) on {device}, warm in {time.monotonic() - started:.1f} s"
+    seconds = time.monotonic() - started
+    detail = f"{len(loaded)} model(s) on {config.device}, warm in {seconds:.1f} s"
     uvloop.run(_serve(line, ears, config, loaded, lifeline.Ready(detail)))
 
 
@@ -48,10 +52,11 @@ class _Ears:
         self._line = line
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
+        self._loader: loader.Loader | None = None
 
-    def attach(self, stop: asyncio.Event) -> None:
-        """From now on, let the loop stop in good order."""
-        self._loop, self._stop = asyncio.get_running_loop(), stop
+    def attach(self, stop: asyncio.Event, models: loader.Loader) -> None:
+        """From now on, let the loop stop in good order and change its models."""
+        self._loop, self._stop, self._loader = asyncio.get_running_loop(), stop, models
 
     def hear(self, message: lifeline.ToChild) -> None:
         """Act on a message, in the listening thread."""
@@ -62,33 +67,60 @@ class _Ears:
                 os._exit(0)  # nothing is held yet, and loading cannot be interrupted otherwise
             case lifeline.Ping() if self._loop:
                 self._loop.call_soon_threadsafe(self._line.say, lifeline.Pong())
+            case lifeline.Models() if self._loop and self._loader:
+                # One that comes too early is no loss: it is said again until it is answered.
+                self._loop.call_soon_threadsafe(self._loader.call)
 
 
-def _load(config: WorkerConfig, device: devices.Device) -> dict[str, sessions.Session]:
-    sessions.load_device_libraries(device)
-    loaded: dict[str, sessions.Session] = {}
-    for model in config.models:
-        loaded[model.id] = sessions.Session(model, device)
-        loaded[model.id].warm_up()
-    return loaded
+def _load_on(config: WorkerConfig) -> loader.Load:
+    device = devices.parse(config.device)
+
+    def load(model: spec.ModelSpec) -> sessions.Session:
+        made = sessions.Session(model, device)
+        made.warm_up()
+        return made
+
+    return load
 
 
 async def _serve(
     line: lifelines.Lifeline,
     ears: _Ears,
     config: WorkerConfig,
-    loaded: dict[str, sessions.Session],
+    loaded: Loaded,
     ready: lifeline.Ready,
 ) -> None:
     stop = asyncio.Event()
-    ears.attach(stop)
+    broker = client.connect_async(config.broker_url, config.keys)
+    eager = not devices.parse(config.device).batches
+    pace = inference.Pace(config.runs, eager)
+    working = inference.InferenceLoop(_bench(config, broker, loaded), pace)
+    models = loader.Loader(
+        working, _load_on(config), lambda: rosters.read(config.roster_path), line.say
+    )
+    ears.attach(stop, models)
+    keeper = seating.lease_keeper(config, lambda: working.streams)
+    keeper.start()
+    # What changed while it loaded is found out by the first look at the roster.
+    models.call()
+    crew = tasks.Crew()
+    crew.start(models.run(), "follow roster")
+    line.say(ready)
+    try:
+        await crew.race({crew.background(working.run(stop), "loop")})
+    finally:
+        await crew.close()
+        keeper.stop()
+        await broker.aclose()
+
+
+def _bench(config: WorkerConfig, broker: base.AsyncBroker, loaded: Loaded) -> batch_run.Bench:
     if config.arena is None:
         raise ValueError("an inference loop needs an arena")
     slab = slabs.Slab(config.slab_path, config.slab_layout)
     arena = slab.arena(config.arena)
     arena.reclaim_unfinished()
-    broker = client.connect_async(config.broker_url, config.keys)
-    bench = batch_run.Bench(
+    return batch_run.Bench(
         broker,
         config.keys,
         seating.seat(config),
@@ -97,12 +129,3 @@ async def _serve(
         arena,
         slab.board(config.board_row),
     )
-    eager = not devices.parse(config.device).batches
-    keeper = seating.lease_keeper(config)
-    keeper.start()
-    line.say(ready)
-    try:
-        await inference.InferenceLoop(bench, inference.Pace(config.runs, eager)).run(stop)
-    finally:
-        keeper.stop()
-        await broker.aclose()

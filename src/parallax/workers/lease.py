@@ -19,7 +19,10 @@ class LeaseKeeper:
     """Renews on a connection of its own every third of the lease, from ``start`` to ``stop``."""
 
     def __init__(
-        self, connect: Callable[[], base.BlockingBroker], renew: base.Renew, name: str
+        self,
+        connect: Callable[[], base.BlockingBroker],
+        renew: Callable[[], base.Renew],
+        name: str,
     ) -> None:
         self._connect = connect
         self._renew = renew
@@ -37,10 +40,12 @@ class LeaseKeeper:
 
     def _run(self) -> None:
         broker = self._connect()
-        period = self._renew.ttl_ms / 3000.0
         while True:
+            # Asked for each time: the streams of a loop change with its models.
+            renew = self._renew()
+            period = renew.ttl_ms / 3000.0
             try:
-                broker.execute(self._renew)
+                broker.execute(renew)
                 pause = period
             except errors.ParallaxError as problem:
                 # Whatever it is, giving up would make every entry of a living worker look lost.

@@ -9,6 +9,7 @@ import numpy as np
 
 from parallax.broker import base, keys
 from parallax.contract import errors, messages, spec, wire
+from parallax.contract.decoding import Decoding
 from parallax.slab import slab as slabs
 from parallax.stages import pre
 from parallax.workers import triage
@@ -27,6 +28,7 @@ class PreHandler:
     arena: slabs.Arena
     slab: slabs.Slab
     max_pixels: int
+    decoding: Decoding = Decoding.FAST
 
     def __call__(self, entry: base.Entry) -> triage.Move:
         """Prepare the picture of an entry and say where it goes."""
@@ -55,7 +57,9 @@ class PreHandler:
         shape = (model.input.height, model.input.width, 3)
         out = self.arena.buffer(slot, model.input.nbytes).reshape(shape)
         working = time.monotonic()
-        geometry = pre.prepare(accepted.entry.bulk, work.image, model.input, self.max_pixels, out)
+        geometry = pre.prepare(
+            accepted.entry.bulk, work.image, model.input, self.max_pixels, out, self.decoding
+        )
         self.arena.publish(slot)
         now = time.monotonic()
         infer = messages.InferWork(

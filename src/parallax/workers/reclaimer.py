@@ -63,6 +63,7 @@ class Sweeper:
     broker: base.AsyncBroker
     node: str
     streams: Mapping[str, Stage]
+    """May change while it sweeps: models come and go."""
     lease_ms: int
     max_losses: int
     _cursors: dict[str, str] = field(default_factory=dict)
@@ -79,7 +80,7 @@ class Sweeper:
     async def sweep(self) -> int:
         """Take one page per stream and give it back; return how many entries were found."""
         found = 0
-        for stream, stage in self.streams.items():
+        for stream, stage in tuple(self.streams.items()):
             lock = base.Acquire(f"sweep:{stream}", self.node, self.lease_ms * 2)
             if not await self.broker.execute(lock):
                 continue

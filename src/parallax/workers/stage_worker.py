@@ -6,14 +6,16 @@ Wiring only. It must not import onnxruntime or the web stack: there are two of t
 import os
 import socket
 import threading
+from dataclasses import dataclass
 
 from parallax.aio import lifeline as lifelines
-from parallax.aio import signals
-from parallax.broker import client
+from parallax.aio import rosters, signals
+from parallax.broker import base, client
 from parallax.contract import lifeline, topology
 from parallax.observe import logs
 from parallax.slab import slab as slabs
-from parallax.workers import consumer, post, pre, seating
+from parallax.vision import opencv
+from parallax.workers import consumer, known, post, pre, seating
 from parallax.workers.config import WorkerConfig
 
 SHARE_TRIPS = {topology.Stage.PRE: 0.0, topology.Stage.POST: 0.002}
@@ -38,22 +40,25 @@ def run(config: WorkerConfig) -> None:
         BrokerUnavailableError: the broker stayed away for longer than a worker waits.
     """
     logs.configure(f"{config.stage}:{config.slot}", config.log_level)
+    opencv.stay_single_threaded()
     stop = threading.Event()
     line = _attached.pop()
-    line.listen(lambda message: _hear(message, line, stop))
+    models = known.Known(rosters.read(config.roster_path))
+    line.say(lifeline.Knows(models.generation))
+    line.listen(lambda message: _hear(message, _Ears(line, stop, models, config.roster_path)))
     slab = slabs.Slab(config.slab_path, config.slab_layout)
     broker = client.connect_blocking(config.broker_url, config.keys)
     seat = seating.seat(config)
-    (stream,) = seating.streams(config)
+    stream = config.keys.pre if config.stage is topology.Stage.PRE else config.keys.post
     worker = consumer.Consumer(
         broker,
         consumer.Source(stream, topology.PREFETCH[config.stage], SHARE_TRIPS[config.stage]),
         seat,
-        _handler(config, slab),
+        _handler(config, models, slab, broker),
         slab,
         slab.board(config.board_row),
     )
-    keeper = seating.lease_keeper(config)
+    keeper = seating.lease_keeper(config, lambda: (stream,))
     keeper.start()
     line.say(lifeline.Ready())
     try:
@@ -63,23 +68,37 @@ def run(config: WorkerConfig) -> None:
         broker.close()
 
 
-def _hear(message: lifeline.ToChild, line: lifelines.Lifeline, stop: threading.Event) -> None:
+@dataclass(frozen=True, slots=True)
+class _Ears:
+    line: lifelines.Lifeline
+    stop: threading.Event
+    models: known.Known
+    roster_path: str
+
+
+def _hear(message: lifeline.ToChild, ears: _Ears) -> None:
     match message:
         case lifeline.Stop():
-            stop.set()
+            ears.stop.set()
         case lifeline.Ping():
-            line.say(lifeline.Pong())
+            ears.line.say(lifeline.Pong())
+        case lifeline.Models():
+            ears.models.replace(rosters.read(ears.roster_path))
+            ears.line.say(lifeline.Knows(ears.models.generation))
         case _:
             pass  # for api processes
 
 
-def _handler(config: WorkerConfig, slab: slabs.Slab) -> consumer.Handler:
+def _handler(
+    config: WorkerConfig, models: known.Known, slab: slabs.Slab, broker: base.BlockingBroker
+) -> consumer.Handler:
     seat = seating.seat(config)
-    models = {model.id: model for model in config.models}
     if config.stage is topology.Stage.POST:
-        return post.PostHandler(seat, models, slab)
+        return post.PostHandler(seat, models.versions, slab, broker, config.max_pixels)
     if config.arena is None:
         raise ValueError("a pre worker needs an arena")
     arena = slab.arena(config.arena)
     arena.reclaim_unfinished()
-    return pre.PreHandler(seat, config.keys, models, arena, slab, config.max_pixels)
+    return pre.PreHandler(
+        seat, config.keys, models.current, arena, slab, config.max_pixels, config.decoding
+    )
