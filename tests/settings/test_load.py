@@ -190,3 +190,32 @@ def test_load_fills_in_the_machine() -> None:
     assert settings.workers.cpu_workers is not None
     assert settings.models.cache_dir == "/caches/parallax"
     assert settings.broker.node
+
+
+def test_the_original_servers_names_for_pictures_by_url_are_read() -> None:
+    environ = {
+        "ALLOW_URL_INPUT": "False",
+        "ALLOW_NON_HTTPS_URL_INPUT": "True",
+        "ALLOW_URL_INPUT_WITHOUT_FQDN": "True",
+        "ALLOW_URL_TO_NON_GLOBAL_ADDRESSES": "True",
+        "WHITELISTED_DESTINATIONS_FOR_URL_INPUT": "a.com, 10.0.0.1",
+        "BLACKLISTED_DESTINATIONS_FOR_URL_INPUT": "b.com",
+        "MAX_IMAGE_URL_REDIRECTS": "30",
+    }
+    urls = read(environ=environ).settings.urls
+    assert (urls.url_input, urls.url_non_https) == (False, True)
+    assert (urls.url_without_fqdn, urls.url_non_global) == (True, True)
+    assert (urls.url_allow, urls.url_block) == (("a.com", "10.0.0.1"), ("b.com",))
+    assert urls.url_redirects == 30
+
+
+@pytest.mark.parametrize("host", ["https://a.com", "a.com:443", "*.a.com", "a b", "[::1]", "a/b"])
+def test_a_host_of_a_list_is_neither_url_nor_pattern(host: str) -> None:
+    (line,) = problems(argv={"url_block": (host,)})
+    assert line.startswith("--url-block: ")
+    assert "without scheme and port" in line
+
+
+@pytest.mark.parametrize("host", ["a.com", "localhost", "10.0.0.1", "::1", "my_bucket.a.com"])
+def test_a_host_of_a_list_is_a_name_or_an_address(host: str) -> None:
+    assert read(argv={"url_allow": (host,)}).settings.urls.url_allow == (host,)

@@ -27,3 +27,8 @@ def test_masked(url: str, expected: str) -> None:
 @given(password=st.text(alphabet="abcZ0:@/?&=%~", min_size=1, max_size=12))
 def test_no_password_survives(password: str) -> None:
     assert masking.masked(f"redis://user:{password}@host:6379/0").endswith("user:***@host:6379/0")
+
+
+def test_what_is_no_url_is_hidden_whole() -> None:
+    assert masking.hidden("redis://:pw@h/0", "redis-url") == "redis://:***@h/0"
+    assert masking.hidden("some-key", "api-key") == "***"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parallax.contract import errors
 from parallax.settings import concerns, fields, load, machine, render, resolve
 
 HERE = machine.Machine(cpus=6, hostname="box", cache_home=Path("/c"), models=None)
@@ -16,6 +17,8 @@ FORMED = {
     "name": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True),
     "redis-url": st.sampled_from(["redis://h:1/0", "unix:///a", "rediss://u@h?x='\"\\"]),
     "directory": st.sampled_from(["/", "/tmp", "."]),
+    "host": st.sampled_from(["a.example.com", "localhost", "10.0.0.1", "::1"]),
+    "origin": st.sampled_from(["*", "https://a.example.com", "http://localhost:3000"]),
 }
 TEXTS = st.text(min_size=1, max_size=20).filter(str.isprintable)
 
@@ -40,7 +43,10 @@ def values_for(field: fields.Field) -> st.SearchStrategy[Any]:
 
 
 ANY_SETTINGS = st.fixed_dictionaries(
-    {}, optional={field.key: values_for(field) for field in fields.FIELDS}
+    {},
+    optional={
+        field.key: values_for(field) for field in fields.FIELDS if field.option.form != "api-key"
+    },
 ).map(fields.build)
 
 
@@ -72,6 +78,14 @@ def test_value_of_the_machine_is_a_comment() -> None:
     text = printed(concerns.Settings())
     assert "\n# cpu_workers = 6\n" in text
     assert "cpu_workers" not in tomllib.loads(text)["workers"]
+
+
+def test_keys_are_not_shown_and_what_is_shown_is_no_key(tmp_path: Path) -> None:
+    path = tmp_path / "printed.toml"
+    path.write_text(printed(fields.build({"http.api_keys": ("hush", "hash")})))
+    assert 'api_keys = ["***", "***"]' in path.read_text()
+    with pytest.raises(errors.SettingsError, match="api_keys: '\\*\\*\\*' is not a key"):
+        load.read({}, {}, path)
 
 
 def test_password_is_masked() -> None:

@@ -22,10 +22,13 @@ def command(url: str | None, as_json: bool, config_path: Path | None) -> None:
     from parallax.cli import report, status_client
 
     with failures.reported():
+        # The settings' key is for the settings' server, and for no other.
+        key = None
         if url is None:
             http = load.read({}, sources.environment(), config_path).settings.http
             url = status_client.local_url(http.host, http.port)
-        status = status_client.fetch(url)
+            key = next(iter(http.api_keys), None)
+        status = status_client.fetch(url, key)
     if as_json:
         click.echo(json.dumps(status))
         sys.exit(0)

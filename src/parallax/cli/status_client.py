@@ -26,17 +26,18 @@ def local_url(host: str, port: int) -> str:
     return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"
 
 
-def fetch(url: str) -> dict[str, Any]:
+def fetch(url: str, key: str | None = None) -> dict[str, Any]:
     """Return the server's status; ``processes``, ``streams`` and ``models`` are always there.
 
     Raises:
-        StartupError: nothing answers there, or not a parallax server.
+        StartupError: nothing answers there, or not a parallax server, or one that wants another
+            key.
     """
     if not url.startswith(("http://", "https://")):
         raise errors.SettingsError(f"--url: {url!r} is not a http:// or https:// address")
     target = url.rstrip("/") + "/status"
     try:
-        status = json.loads(_get(target))
+        status = json.loads(_get(target, key))
     except (OSError, http.client.HTTPException) as problem:
         reason = getattr(problem, "reason", None) or problem
         raise errors.StartupError(f"no server answers at {target}: {reason}") from problem
@@ -45,11 +46,13 @@ def fetch(url: str) -> dict[str, Any]:
     return _complete(status, target)
 
 
-def _get(target: str) -> bytes:
+def _get(target: str, key: str | None) -> bytes:
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     # Proxies are for the world outside; the status is asked on the machine or its network.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(target, timeout=TIMEOUT) as response:
+        request = urllib.request.Request(target, headers=headers)
+        with opener.open(request, timeout=TIMEOUT) as response:
             body: bytes = response.read()
             return body
     except urllib.error.HTTPError as refusal:
@@ -57,6 +60,11 @@ def _get(target: str) -> bytes:
             body = refusal.read()
         if refusal.code == http.client.SERVICE_UNAVAILABLE and body.startswith(b"{"):
             return body  # not ready, and saying so
+        if refusal.code == http.client.UNAUTHORIZED:
+            raise errors.StartupError(
+                f"{target} asks for an API key; PARALLAX_API_KEY names one for the server of the "
+                "settings (without --url)"
+            ) from refusal
         raise
 
 

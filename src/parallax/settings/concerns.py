@@ -6,7 +6,10 @@ machine (CPU count, cache directory) are ``None`` here and resolved once, in ``s
 
 from dataclasses import dataclass, field
 
+from parallax.contract import decoding
 from parallax.settings.options import option
+
+_MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,22 @@ class HttpSettings:
         False, env=("API_LOGGING_ENABLED",), help="Log one line per HTTP request."
     )
     metrics: bool = option(True, env=("ENABLE_PROMETHEUS",), help="Serve /metrics.")
+    api_keys: tuple[str, ...] = option(
+        (),
+        flag="api-key",
+        repeatable=True,
+        secret=True,
+        form="api-key",
+        help="Key that clients must send, one of these; default: none is asked for.",
+    )
+    allow_origins: tuple[str, ...] = option(
+        (),
+        flag="allow-origin",
+        env=("ALLOW_ORIGINS",),
+        repeatable=True,
+        form="origin",
+        help="Site whose pages may use this server from a browser (CORS); default: none.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +56,18 @@ class LimitSettings:
         maximum=1_000_000,
         help="Pictures in flight per api process; beyond it requests get 503.",
     )
-    max_body_mb: float = option(64.0, minimum=0.001, maximum=4096, help="Largest request body, MB.")
+    max_body_mb: float = option(
+        64.0,
+        minimum=0.001,
+        maximum=4096,
+        help="Largest request body, and largest picture fetched by URL, MB.",
+    )
     max_buffered_mb: float = option(
         1024.0,
         minimum=0.001,
         maximum=1_048_576,
-        help="Request bodies an api process holds at a time, MB; beyond it requests get 503.",
+        help="Request bodies and fetched pictures an api process holds at a time, MB; "
+        "beyond it requests get 503.",
     )
     max_megapixels: float = option(
         100.0, minimum=0.001, maximum=178.0, help="Largest picture, in megapixels."
@@ -61,6 +86,60 @@ class LimitSettings:
         minimum=10,
         maximum=3600,
         help="Seconds after which a worker busy with one item is killed.",
+    )
+
+    @property
+    def max_body(self) -> int:
+        """``max_body_mb`` in bytes."""
+        return int(self.max_body_mb * _MEGABYTE)
+
+    @property
+    def max_buffered(self) -> int:
+        """``max_buffered_mb`` in bytes."""
+        return int(self.max_buffered_mb * _MEGABYTE)
+
+
+@dataclass(frozen=True, slots=True)
+class UrlSettings:
+    """Pictures that clients send as a URL: who may be asked for them, and for how long."""
+
+    url_input: bool = option(True, env=("ALLOW_URL_INPUT",), help="Fetch pictures by URL.")
+    url_non_https: bool = option(
+        False, env=("ALLOW_NON_HTTPS_URL_INPUT",), help="Fetch from http:// URLs too."
+    )
+    url_without_fqdn: bool = option(
+        False,
+        env=("ALLOW_URL_INPUT_WITHOUT_FQDN",),
+        help="Fetch from hosts that are an address or a name of no public domain, too.",
+    )
+    url_non_global: bool = option(
+        False,
+        env=("ALLOW_URL_TO_NON_GLOBAL_ADDRESSES",),
+        help="Fetch from loopback and private addresses, and from any port, too.",
+    )
+    url_allow: tuple[str, ...] = option(
+        (),
+        env=("WHITELISTED_DESTINATIONS_FOR_URL_INPUT",),
+        repeatable=True,
+        form="host",
+        help="Host to fetch from; with it, from no other.",
+    )
+    url_block: tuple[str, ...] = option(
+        (),
+        env=("BLACKLISTED_DESTINATIONS_FOR_URL_INPUT",),
+        repeatable=True,
+        form="host",
+        help="Host never to fetch from, even if allowed.",
+    )
+    url_redirects: int = option(
+        5,
+        env=("MAX_IMAGE_URL_REDIRECTS",),
+        minimum=0,
+        maximum=30,
+        help="Redirects to follow; each is checked like the first URL.",
+    )
+    url_timeout: float = option(
+        10.0, minimum=0.05, maximum=300, help="Seconds that fetching one picture may take."
     )
 
 
@@ -83,6 +162,11 @@ class WorkerSettings:
     )
     max_losses: int = option(
         3, minimum=1, maximum=100, help="Workers one request may take down before it is set aside."
+    )
+    decode: str = option(
+        "fast",
+        choices=tuple(mode.value for mode in decoding.Decoding),
+        help="Decode large JPEGs at a fraction of their size, or every pixel as in training.",
     )
     lease: float = option(
         5.0, minimum=0.5, maximum=600, help="Seconds after which an unseen worker is presumed dead."
@@ -192,6 +276,11 @@ class LogSettings:
         choices=("debug", "info", "warning", "error"),
         help="Least severity that is logged.",
     )
+    in_memory_logs: bool = option(
+        False,
+        env=("ENABLE_IN_MEMORY_LOGS",),
+        help="Serve the last 1000 log records of an api process at /logs.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +311,7 @@ class Settings:
 
     http: HttpSettings = field(default_factory=HttpSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    urls: UrlSettings = field(default_factory=UrlSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     batching: BatchSettings = field(default_factory=BatchSettings)
     broker: BrokerSettings = field(default_factory=BrokerSettings)

@@ -93,4 +93,5 @@ def _value(given: sources.Given) -> Any:
 
 
 def _shown(given: sources.Given, value: object) -> str:
-    return repr(masking.masked(str(value)) if given.field.option.secret else value)
+    option = given.field.option
+    return repr(masking.hidden(str(value), option.form) if option.secret else value)

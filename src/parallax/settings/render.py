@@ -56,7 +56,11 @@ def literal(value: Any) -> str:
 
 def shown(field: fields.Field, value: Any) -> Any:
     """Return the value as it may be seen by others."""
-    return masking.masked(value) if field.option.secret and value else value
+    if not (field.option.secret and value):
+        return value
+    if isinstance(value, tuple):
+        return tuple(masking.hidden(each, field.option.form) for each in value)
+    return masking.hidden(value, field.option.form)
 
 
 def _origin(field: fields.Field, origins: Mapping[str, str]) -> str:
