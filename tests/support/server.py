@@ -31,6 +31,8 @@ class Server:
     shm: Path
     log_path: Path
     url: str = ""
+    key: str = ""
+    """The one that the server demands."""
     pids: set[int] = field(default_factory=set)
 
     @property
@@ -40,7 +42,8 @@ class Server:
 
     def get(self, path: str) -> httpx.Response:
         """GET a path."""
-        return httpx.get(self.url + path, timeout=10)
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        return httpx.get(self.url + path, timeout=10, headers=headers)
 
     def status(self) -> dict[str, Any]:
         """Return ``/status``, and remember all pids it names."""
@@ -137,12 +140,14 @@ class Server:
 
 
 @contextmanager
-def serve(*options: str, env: dict[str, str] | None = None) -> Iterator[Server]:
+def serve(*options: str, env: dict[str, str] | None = None, key: str = "") -> Iterator[Server]:
     """Run ``parallax serve`` with its own home, on a free port, without TCP for the broker.
 
     On the way out the server is stopped, and nothing of it may be left.
     """
-    with starting(*options, env=env) as server:
+    locks = ("--api-key", key) if key else ()
+    with starting(*options, *locks, env=env) as server:
+        server.key = key
         server.wait_ready()
         yield server
         if server.process.poll() is None:
