@@ -29,8 +29,9 @@ from parallax.demo import scenes
 from parallax.engine import device as devices
 from parallax.engine import session as sessions
 from parallax.models import catalog
-from parallax.models.families import detection
-from parallax.stages import post, pre
+from parallax.models.families import heads
+from parallax.stages import pre
+from parallax.stages.post import respond
 
 SIZES = [(640, 480), (1280, 720), (1920, 1080)]
 
@@ -60,8 +61,8 @@ def reference(models: list[Path], name: str, seconds: float) -> float:
             picture = work[done % len(work)]
             geometry = pre.prepare(picture, options, model.input, 178_000_000, out)
             outputs = session.run(out[np.newaxis])
-            reduced = detection.reduce(model, [each[0] for each in outputs], params)
-            post.respond(reduced, model, params, geometry)
+            reduced = heads.reduce(model, [each[0] for each in outputs], params)
+            respond.respond(reduced, model, params, geometry)
             done += 1
         return done / (time.monotonic() - started)
 

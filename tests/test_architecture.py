@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 LARGEST_FILE = 400
-HEAVY = ("onnxruntime", "onnx", "starlette", "hypercorn")
+HEAVY = ("onnxruntime", "onnx", "starlette", "hypercorn", "aiohttp")
 
 _MACHINE_PATH = re.compile(r"""["'](/home/|/root/|/Users/|/opt/|/mnt/|[A-Z]:\\)|\.\./""")
 

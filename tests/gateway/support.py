@@ -309,10 +309,11 @@ def _scope(
     path: str = "/infer/object_detection",
     method: str = "POST",
     headers: Sequence[tuple[bytes, bytes]] = (),
+    http_version: str = "1.1",
 ) -> dict[str, Any]:
     return {
         "type": "http",
-        "http_version": "1.1",
+        "http_version": http_version,
         "method": method,
         "path": path,
         "raw_path": path.encode(),

@@ -43,6 +43,16 @@ async def test_an_undeclared_body_is_counted_while_it_comes() -> None:
     }
 
 
+async def test_a_body_of_a_get_that_no_header_announces_is_counted_too() -> None:
+    known = {"path": "/fish", "method": "GET"}
+    async with support.running(**SMALL) as rig, asyncio.TaskGroup() as group:
+        exchange = support.Exchange(group, rig.app, http_version="2", **known)
+        exchange.send(b"x" * 1001)
+        await exchange.ended()
+
+    assert exchange.status == 413
+
+
 @pytest.mark.parametrize("length", [b"abc", b"-5", b""])
 async def test_an_odd_length_header_is_no_length(length: bytes) -> None:
     async with support.running() as rig, asyncio.TaskGroup() as group:

@@ -148,9 +148,7 @@ async def test_check_room_refuses_only_when_full() -> None:
 ACTIONS = ("answer", "fail", "hang up", "deadline", "cut", "malformed")
 
 
-@settings(
-    max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(ACTIONS)), min_size=1, max_size=8))
 def test_no_ticket_and_no_entry_leaks(requests: list[tuple[int, str]]) -> None:
     asyncio.run(_live_through(requests))

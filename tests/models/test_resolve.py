@@ -210,3 +210,12 @@ def test_unknown_shapes_with_family_and_labels(tmp_path: Path) -> None:
     how = resolved(tmp_path, "family = 'yolov8'\nlabels = ['a', 'b', 'c']")
     assert not how.head.certain
     assert how.notes == ("the number of classes could not be checked against the head",)
+
+
+@pytest.mark.parametrize("side", ["width", "height"])
+def test_a_graph_with_an_enormous_input_is_refused(tmp_path: Path, side: str) -> None:
+    model = onnx_models.build(onnx_models.Recipe())
+    axes = model.graph.input[0].type.tensor_type.shape.dim
+    axes[{"height": 2, "width": 3}[side]].dim_value = 1_000_000
+    onnx.save(model, tmp_path / "m.onnx")
+    assert refusal(tmp_path).endswith(f"the {side} 1000000, the limit is 16384 pixels")

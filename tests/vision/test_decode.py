@@ -179,6 +179,13 @@ def png_header(width: int, height: int) -> bytes:
     )
 
 
+@pytest.mark.parametrize("size", [(65_536, 1), (1, 65_536)])
+def test_a_side_that_is_far_too_long_is_refused_however_few_pixels_there_are(
+    size: tuple[int, int],
+) -> None:
+    assert "has a side of more than 65535 pixels" in refusal(encoded(Image.new("L", size), "PNG"))
+
+
 def test_a_bomb_is_refused_by_its_header_with_size_and_limit() -> None:
     message = refusal(png_header(50_000, 50_000))
     assert "50000x50000" in message

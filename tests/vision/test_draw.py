@@ -68,7 +68,7 @@ def test_the_picture_shows_through_a_mask() -> None:
     sheet = canvas()
     pixels = np.zeros((2, 2), np.bool_)
     pixels[:, 1] = True
-    sheet.mask(masks.Mask(masks.Window(40, 20, 60, 40), pixels), RED)
+    sheet.fill([(masks.Mask(masks.Window(40, 20, 60, 40), pixels), RED)])
     assert at(sheet, 50, 40) == at(sheet, 110, 40) == GREY
     blue, green, red = at(sheet, 90, 40)
     assert blue == green < 100 < red < 255
@@ -76,8 +76,16 @@ def test_the_picture_shows_through_a_mask() -> None:
 
 def test_a_mask_without_pixels_changes_nothing() -> None:
     sheet = canvas()
-    sheet.mask(masks.Mask(masks.Window(40, 20, 0, 5), np.ones((1, 1), np.bool_)), RED)
+    sheet.fill([(masks.Mask(masks.Window(40, 20, 0, 5), np.ones((1, 1), np.bool_)), RED)])
     assert (sheet.pixels == 100).all()
+
+
+def test_a_crowd_is_filled_until_it_has_covered_the_picture_often_enough() -> None:
+    sheet = canvas()
+    everywhere = masks.Mask(masks.Window(0, 0, 200, 100), np.ones((1, 1), np.bool_))
+    corner = masks.Mask(masks.Window(0, 0, 10, 10), np.ones((1, 1), np.bool_))
+    sheet.fill([(everywhere, RED)] * (draw.MOST_FILLED + 1) + [(corner, (255, 0, 0))])
+    assert at(sheet, 5, 5) == at(sheet, 100, 50)
 
 
 def test_regions_are_filled_but_for_the_background() -> None:

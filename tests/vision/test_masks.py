@@ -142,7 +142,6 @@ def test_a_mask_is_cut_off_at_its_box() -> None:
 def test_a_box_between_two_pixels_has_an_empty_mask() -> None:
     mask = cut(np.ones((160, 160), np.float32), [100.2, 50.0, 100.8, 60.0])
     assert not mask.pixels.any()
-    assert len(masks.polygon(mask)) == 0
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
@@ -160,35 +159,6 @@ def test_the_samples_of_many_masks_stay_below_the_limit() -> None:
     shapes = masks.shapes(windows, along, 1.0, limit=100_000)
     assert sum(rows * columns for rows, columns in shapes) < 103_000
     assert masks.shapes(windows, along, 1.0) == [(720, 1280)] * 10
-
-
-# --- outlines ------------------------------------------------------------------------------------
-
-
-def outline(*rows: str, step: int = 1) -> set[tuple[float, float]]:
-    pixels = np.array([[cell == "#" for cell in row] for row in rows])
-    window = masks.Window(10, 20, pixels.shape[1] * step, pixels.shape[0] * step)
-    return {(x, y) for x, y in masks.polygon(masks.Mask(window, pixels)).tolist()}
-
-
-def test_an_outline_runs_through_the_outermost_pixels() -> None:
-    assert outline(".....", ".###.", ".###.") == {(11, 21), (13, 21), (13, 22), (11, 22)}
-
-
-def test_of_several_parts_the_one_with_most_corners_is_outlined() -> None:
-    assert outline("##......", "##...#..", "....###.", ".....#..") == {
-        (15, 21), (14, 22), (15, 23), (16, 22),
-    }  # fmt: skip
-
-
-def test_holes_are_lost() -> None:
-    assert outline("###", "#.#", "###") == {(10, 20), (12, 20), (12, 22), (10, 22)}
-
-
-def test_points_of_a_coarse_mask_lie_in_the_middle_of_its_cells() -> None:
-    assert outline("....", ".##.", ".##.", step=4) == {
-        (15.5, 25.5), (19.5, 25.5), (19.5, 29.5), (15.5, 29.5),
-    }  # fmt: skip
 
 
 # --- class maps ----------------------------------------------------------------------------------

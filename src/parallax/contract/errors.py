@@ -21,6 +21,10 @@ class InternalError(ParallaxError):
     """Something unexpected broke; the log has the cause, the client gets no detail."""
 
 
+NOT_LOADED = "Could not load input image. Cause: "
+"""How the message of a ``BadImageError`` begins: clients of the Roboflow dialect match on it."""
+
+
 class BadImageError(ParallaxError):
     """The bytes are not a picture we can decode, or a picture beyond the limits."""
 

@@ -68,8 +68,7 @@ class SegmentationParams(DetectionParams, frozen=True, array_like=True, tag=True
     mask_format: str = "polygon"
     """``polygon`` or ``rle``."""
     mask_detail: float = 1.0
-    """How finely masks are cut out: 0 at the size of the network's maps, 1 at the picture's, between
-    them between."""
+    """How finely masks are cut out: 0 at the size of the network's maps, 1 at the picture's."""
 
 
 class KeypointParams(DetectionParams, frozen=True, array_like=True, tag=True):

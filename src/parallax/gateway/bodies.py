@@ -135,7 +135,8 @@ class _Exchange:
 
 
 def _has_no_body(scope: types.Scope) -> bool:
-    if scope["method"] not in _BODILESS:
+    # From HTTP/2 on a body is not announced by headers.
+    if scope["method"] not in _BODILESS or not scope["http_version"].startswith("1"):
         return False
     return not any(name in _BODY_HEADERS for name, _ in scope["headers"])
 

@@ -123,7 +123,7 @@ _FIXED = {
 
 def not_loaded(cause: str) -> errors.BadImageError:
     """Return the refusal of a picture that there is no picture of; ``cause`` is a sentence."""
-    return errors.BadImageError(f"Could not load input image. Cause: {cause}")
+    return errors.BadImageError(errors.NOT_LOADED + cause)
 
 
 def status(problem: errors.ParallaxError) -> int:

@@ -33,7 +33,9 @@ FINAL: Final = "yolo26"
 """The family of any YOLO with suppression in its graph. Named and not hinted at, as the shapes of
 such outputs are often not known before the run."""
 
-Side = Annotated[int, Meta(ge=8, le=16384)]
+LARGEST_SIDE = 16384
+"""Pixels of a network's input. Each slot of shared memory holds one input of the largest."""
+Side = Annotated[int, Meta(ge=8, le=LARGEST_SIDE)]
 Finite = Annotated[float, Meta(ge=-1e6, le=1e6)]
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
 Percent = Annotated[float, Meta(ge=0, le=100)]

@@ -94,6 +94,11 @@ def _side(name: str, opened: network.Network, fixed: int | None, wanted: int | N
         raise files.refused(
             opened.path, f"its input has the {name} {fixed}, but the package says {wanted}"
         )
+    if fixed is not None and fixed > description.LARGEST_SIDE:
+        raise files.refused(
+            opened.path,
+            f"its input has the {name} {fixed}, the limit is {description.LARGEST_SIDE} pixels",
+        )
     return fixed or wanted
 
 

@@ -75,6 +75,7 @@ def configure(process: str, level: str) -> None:
     root.setLevel(level.upper())
     # Hypercorn announces each socket and the asyncio of a debug build each slow callback.
     logging.getLogger("hypercorn.error").setLevel("WARNING")
-    # A broken picture is its client's problem and answered as such; Pillow would log it as an
-    # error.
-    logging.getLogger("PIL").setLevel("CRITICAL")
+    # A broken picture or body is its client's problem and answered as such; these would log it as
+    # an error or a warning.
+    for quiet in ("PIL", "python_multipart"):
+        logging.getLogger(quiet).setLevel("CRITICAL")

@@ -38,7 +38,8 @@ def open_picture(data: bytes | memoryview, max_pixels: int, *, auto_orient: bool
         auto_orient: turn the picture as its EXIF orientation says.
 
     Raises:
-        BadImageError: empty, of no known format, with a broken header, or over ``max_pixels``.
+        BadImageError: empty, of no known format, with a broken header, over ``max_pixels``, or with
+            a side over ``refusal.MAX_SIDE``.
     """
     with refusal.named_failures():
         source = formats.open_image(data, max_pixels)

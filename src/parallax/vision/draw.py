@@ -23,6 +23,10 @@ MAX_PIXELS = 25_000_000
 """Larger pictures are drawn on a copy of this size: a few times what a screen shows."""
 MAX_SIDE = 32_000
 """Below the limits of JPEG (65,535) and of OpenCV's drawing functions (32,767)."""
+MOST_OBJECTS = 500
+"""Only so many are drawn, the surest; a picture with more shows nothing any more."""
+MOST_FILLED = 32
+"""Masks are filled until they have covered the canvas so many times."""
 QUALITY = 90
 """Of the JPEG, as in Roboflow's answers."""
 
@@ -77,18 +81,25 @@ class Canvas:
         if text:
             self._label(text, left, top, ink)
 
-    def mask(self, mask: masks.Mask, ink: Color) -> None:
-        """Fill an object's pixels, so that the picture shows through."""
+    def fill(self, found: Sequence[tuple[masks.Mask, Color]]) -> None:
+        """Fill the pixels of objects, the surest first, so that the picture shows through."""
+        room = MOST_FILLED * self.pixels.size
+        for mask, ink in found[:MOST_OBJECTS]:
+            room -= self._fill(mask, ink)
+            if room < 0:
+                return
+
+    def _fill(self, mask: masks.Mask, ink: Color) -> int:
+        """Fill one mask; return how many values were looked at."""
         at = mask.window
         left, top = self._at(at.left, at.top)
         right, bottom = self._at(at.left + at.width, at.top + at.height)
         part = self.pixels[top:bottom, left:right]
-        if not part.size:
-            return
-        filled = cv2.resize(
-            mask.pixels.view(np.uint8), part.shape[1::-1], interpolation=cv2.INTER_NEAREST
-        )
-        self._blend(part, np.broadcast_to(np.array(ink, np.uint8), part.shape), filled > 0)
+        if part.size:
+            inside = mask.pixels.view(np.uint8)
+            filled = cv2.resize(inside, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+            cv2.copyTo(cv2.LUT(part, _tint(ink)), filled, part)
+        return part.size
 
     def regions(
         self, classes: NDArray[np.uint8], inks: Sequence[Color], background: int = 0
@@ -103,7 +114,9 @@ class Canvas:
         table = np.array(inks, dtype=np.uint8)
         for top in range(0, len(classes), _ROWS):
             rows = classes[top : top + _ROWS]
-            self._blend(self.pixels[top : top + _ROWS], table[rows], rows != background)
+            part, inside = self.pixels[top : top + _ROWS], (rows != background).view(np.uint8)
+            blended = cv2.addWeighted(part, 1.0 - _OPACITY, table[rows], _OPACITY, 0.0)
+            cv2.copyTo(blended, inside, part)
 
     def skeleton(
         self,
@@ -139,11 +152,6 @@ class Canvas:
             min(max(round(x * self.scale_x), 0), width),
             min(max(round(y * self.scale_y), 0), height),
         )
-
-    @staticmethod
-    def _blend(part: NDArray[np.uint8], ink: NDArray[np.uint8], where: NDArray[np.bool_]) -> None:
-        blended = cv2.addWeighted(part, 1.0 - _OPACITY, ink, _OPACITY, 0.0)
-        np.copyto(part, blended, where=where[:, :, None])
 
     def _label(self, text: str, left: int, top: int, ink: Color, *, above: bool = True) -> int:
         """Write text on a filled background, above a line where there is room; return its
@@ -187,6 +195,12 @@ def png(values: NDArray[np.uint8]) -> bytes:
         InternalError: they cannot be encoded.
     """
     return _encoded(".png", values, [])
+
+
+def _tint(ink: Color) -> NDArray[np.uint8]:
+    """Return what each value of each channel becomes under a transparent ink."""
+    values = np.arange(256)[:, None, None] * (1.0 - _OPACITY) + np.array(ink) * _OPACITY
+    return np.rint(values).astype(np.uint8)
 
 
 def _encoded(suffix: str, pixels: NDArray[np.uint8], options: list[int]) -> bytes:

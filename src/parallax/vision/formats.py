@@ -18,7 +18,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from parallax.vision import npy, refusal, webp
+from parallax.vision import npy, refusal, structure, webp
 
 FORMATS = ("JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", "NPY")
 
@@ -35,7 +35,7 @@ def open_image(data: Data, max_pixels: int) -> Image.Image:
     """Read the header of a file; most decoders read the pixels when they are asked for.
 
     Raises:
-        BadImageError: empty, of no known format, or over ``max_pixels``.
+        BadImageError: empty, of no known format, or too large (see ``refusal.check_size``).
         Exception: whatever the format's plugin raises for a damaged header.
     """
     image = _opener(bytes(data[:16]))(data, max_pixels)
@@ -52,9 +52,34 @@ def _opener(head: bytes) -> Opener:
     raise refusal.bad(f"not a picture of a known format ({', '.join(FORMATS)})")
 
 
-def _lazy(plugin: Callable[[BinaryIO], Image.Image]) -> Opener:
+class _Jpeg(JpegImagePlugin.JpegImageFile):
+    def _read_dpi_from_exif(self) -> None:
+        """Read nothing: all entries of the EXIF block would be, and they may share their bytes, so
+        that a megabyte becomes a terabyte."""
+
+
+def _jpeg(data: Data, _max_pixels: int) -> Image.Image:
+    structure.check_jpeg_header(data)
+    image = _Jpeg(io.BytesIO(data))
+    structure.check_jpeg_scans(data, image.size)
+    return image
+
+
+def _bmp(data: Data, _max_pixels: int) -> Image.Image:
+    image = BmpImagePlugin.BmpImageFile(io.BytesIO(data))
+    if image.tile and image.tile[0].codec_name == "bmp_rle":
+        structure.check_bmp_runs(len(data), image.size)
+    return image
+
+
+def _checked(check: Callable[[Data], None], plugin: Callable[[BinaryIO], Image.Image]) -> Opener:
     """Return the opener of a plugin that reserves nothing before it decodes."""
-    return lambda data, _max_pixels: plugin(io.BytesIO(data))
+
+    def opened(data: Data, _max_pixels: int) -> Image.Image:
+        check(data)
+        return plugin(io.BytesIO(data))
+
+    return opened
 
 
 def _webp(data: Data, max_pixels: int) -> Image.Image:
@@ -65,16 +90,20 @@ def _webp(data: Data, max_pixels: int) -> Image.Image:
     return WebPImagePlugin.WebPImageFile(io.BytesIO(data))
 
 
+_png = _checked(structure.check_png, PngImagePlugin.PngImageFile)
+_gif = _checked(structure.check_gif, GifImagePlugin.GifImageFile)
+_tiff = _checked(structure.check_tiff, TiffImagePlugin.TiffImageFile)
+
 _SIGNATURES: tuple[tuple[bytes, Opener], ...] = (
-    (b"\xff\xd8\xff", _lazy(JpegImagePlugin.JpegImageFile)),
-    (b"\x89PNG\r\n\x1a\n", _lazy(PngImagePlugin.PngImageFile)),
+    (b"\xff\xd8\xff", _jpeg),
+    (b"\x89PNG\r\n\x1a\n", _png),
     (b"RIFF", _webp),
-    (b"BM", _lazy(BmpImagePlugin.BmpImageFile)),
-    (b"GIF87a", _lazy(GifImagePlugin.GifImageFile)),
-    (b"GIF89a", _lazy(GifImagePlugin.GifImageFile)),
-    (b"II*\x00", _lazy(TiffImagePlugin.TiffImageFile)),
-    (b"MM\x00*", _lazy(TiffImagePlugin.TiffImageFile)),
-    (b"II+\x00", _lazy(TiffImagePlugin.TiffImageFile)),
-    (b"MM\x00+", _lazy(TiffImagePlugin.TiffImageFile)),
+    (b"BM", _bmp),
+    (b"GIF87a", _gif),
+    (b"GIF89a", _gif),
+    (b"II*\x00", _tiff),
+    (b"MM\x00*", _tiff),
+    (b"II+\x00", _tiff),
+    (b"MM\x00+", _tiff),
     (npy.SIGNATURE, npy.read),
 )

@@ -13,7 +13,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,7 +30,7 @@ _STRIP = 1 << 20
 """Samples that are interpolated at a time: they take four bytes each, the mask itself one."""
 
 _MOST_DENSE = 4096
-"""Up to so many samples along a side are a product with a matrix of weights, which is three times as
+"""Up to so many samples along a side are a product with a matrix of weights, three times as
 fast; beyond, the matrix would outgrow the mask."""
 
 _LARGEST = 1e6
@@ -190,24 +189,6 @@ def cut(part: Part, along: tuple[Axis, Axis], at: Window, shape: tuple[int, int]
     for top in range(0, shape[0], step):
         pixels[top : top + step] = down.part(top, top + step).between(spread) > 0.0
     return Mask(at, pixels)
-
-
-def polygon(mask: Mask) -> NDArray[np.float64]:
-    """Return the outline (n, 2) of a mask's part with the most corners, in pixels of the picture.
-
-    Points are centres of pixels at the edge. Holes and further parts are lost. An empty mask gives
-    no point.
-    """
-    outlines, _ = cv2.findContours(
-        mask.pixels.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-    )
-    if not outlines:
-        return np.zeros((0, 2))
-    corners = np.asarray(max(outlines, key=len), dtype=np.float64).reshape(-1, 2)
-    at, (rows, columns) = mask.window, mask.pixels.shape
-    steps = np.array([at.width / columns, at.height / rows])
-    outline: NDArray[np.float64] = (corners + 0.5) * steps - 0.5 + (at.left, at.top)
-    return outline
 
 
 def nearest(

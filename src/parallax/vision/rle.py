@@ -19,15 +19,11 @@ MAX_RUNS = 4 << 20
 """Runs of all masks of one answer. A filled shape has one for each column of the picture that it
 touches; what has many more is noise, and is written more coarsely."""
 
-_WIDEST = 1 << 16
-
 
 def limit(masks_in_answer: int, width: int) -> int:
-    """Return how many runs each mask of an answer may have, in a picture of this width.
-
-    That is enough for a filled shape, except in a picture of more than 65,536 columns.
-    """
-    return max(MAX_RUNS // max(1, masks_in_answer), min(width, _WIDEST))
+    """Return how many runs each mask of an answer may have, in a picture of this width: always
+    enough for a filled shape."""
+    return max(MAX_RUNS // max(1, masks_in_answer), width)
 
 
 def counts(mask: masks.Mask, width: int, height: int, most: int = MAX_RUNS) -> str:

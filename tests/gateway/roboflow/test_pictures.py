@@ -51,6 +51,13 @@ def test_a_url_is_kept_for_fetching() -> None:
     assert found == pictures.Url("https://a.example.com/b")
 
 
+@pytest.mark.parametrize("kind", ["base64", "numpy", "url"])
+def test_bytes_that_are_no_text_are_refused(kind: str) -> None:
+    field = fields.ImageField(kind, msgspec.Raw(b'"QUJ\xc0\x80D"'))
+
+    assert "not valid text" in cause(lambda: pictures.from_field(field))
+
+
 @pytest.mark.parametrize("value", ["", "x" * 8193, None, 5])
 def test_a_url_has_a_length(value: object) -> None:
     assert cause(lambda: pictures.from_field(made("url", value)))

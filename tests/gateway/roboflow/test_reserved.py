@@ -19,6 +19,7 @@ from tests.gateway import support
         "/sam3_3d/infer",
         "/workflows/run",
         "/someone/workflows/theirs",
+        "/infer/action_recognition",
         "/infer/lmm",
         "/infer/lmm/x",
         "/infer/depth-estimation",

@@ -5,7 +5,7 @@ C conditional class probabilities, E mask coefficients. The score is objectness 
 class probability, as in the suppression of both projects. Three anchors sit on each cell.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -69,7 +69,7 @@ class YoloV5Segment(YoloV5):
         self, outputs: Sequence[base.Shape], network: tuple[int, int], known: spec.Layout
     ) -> spec.Layout | None:
         """See ``base.Family``."""
-        found, plane = _rows(outputs, network), boxes.planes(outputs)
+        found, plane = _rows(outputs, network, grids.is_dense), boxes.planes(outputs)
         if found is None or plane is None:
             return None
         columns, anchors = found
@@ -81,16 +81,27 @@ class YoloV5Segment(YoloV5):
         )
 
 
-def _rows(outputs: Sequence[base.Shape], network: tuple[int, int]) -> tuple[int, int] | None:
+def _has_anchor_boxes(network: tuple[int, int], rows: int) -> bool:
+    """Tell whether a head has so many rows because of three anchor boxes per cell.
+
+    With one row per cell the same columns are those of YOLOX.
+    """
+    return rows in {
+        grids.ANCHORS_PER_CELL * grids.anchor_count(network, strides)
+        for strides in (grids.STRIDES, grids.LARGE_STRIDES)
+    }
+
+
+def _rows(
+    outputs: Sequence[base.Shape],
+    network: tuple[int, int],
+    fits: Callable[[tuple[int, int], int], bool] = _has_anchor_boxes,
+) -> tuple[int, int] | None:
     """Return columns and anchors of a first output (N, anchors, columns)."""
     if not outputs or len(outputs[0]) != 3:
         return None
     _, anchors, columns = outputs[0]
-    counts = [
-        grids.ANCHORS_PER_CELL * grids.anchor_count(network, strides)
-        for strides in (grids.STRIDES, grids.LARGE_STRIDES)
-    ]
-    if columns is None or anchors not in counts:
+    if columns is None or anchors is None or not fits(network, anchors):
         return None
     return columns, anchors
 

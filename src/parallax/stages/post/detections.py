@@ -124,7 +124,7 @@ def paint(
     canvas: draw.Canvas, kept: Kept, model: spec.ModelSpec, drawing: messages.Drawing | None
 ) -> None:
     """Draw the boxes, the best on top."""
-    scores = kept.scores.tolist()
+    scores = kept.scores[: draw.MOST_OBJECTS].tolist()
     for index in reversed(range(len(scores))):
         class_id = kept.classes[index]
         text = f"{model.labels[class_id]} {scores[index]:.2f}"

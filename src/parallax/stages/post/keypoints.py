@@ -50,7 +50,8 @@ def build(
 
     def paint(canvas: draw.Canvas) -> None:
         detections.paint(canvas, kept, model, params.drawing)
-        for class_id, points, skeleton in zip(kept.classes, places, skeletons, strict=True):
+        drawn = list(zip(kept.classes, places, skeletons, strict=True))[: draw.MOST_OBJECTS]
+        for class_id, points, skeleton in drawn:
             spots = {index: (x, y) for index, (x, y, _) in points.items()}
             canvas.skeleton(spots, skeleton.edges, draw.color(class_id, model.colors))
 

@@ -1,14 +1,16 @@
 """Instance segmentation: boxes, each with the mask of its object."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from parallax.contract import errors, messages, spec
 from parallax.models.families import heads
 from parallax.stages.post import answer, detections
-from parallax.vision import draw, masks, rle
+from parallax.vision import draw, masks, outlines, rle
+
+Prediction = dict[str, object]
 
 
 def build(
@@ -26,14 +28,9 @@ def build(
     kept = detections.keep(found.rows, model, params, placed)
     predictions = detections.predictions(kept, model, random_bytes)
     cut = _masks(kept, found, model, params.mask_detail, placed)
-    most = rle.limit(len(cut), placed.width)
-    for prediction, mask in zip(predictions, cut, strict=True):
-        if params.mask_format == "rle":
-            counts = rle.counts(mask, placed.width, placed.height, most)
-            prediction["rle"] = {"size": [placed.height, placed.width], "counts": counts}
-        else:
-            outline = detections.rounded(masks.polygon(mask))
-            prediction["points"] = [{"x": x, "y": y} for x, y in outline.tolist()]
+    write = _write_runs if params.mask_format == "rle" else _write_outlines
+    write(predictions, cut, placed)
+    for prediction in predictions:
         prediction["mask_format"] = params.mask_format
 
     def paint(canvas: draw.Canvas) -> None:
@@ -42,6 +39,23 @@ def build(
         detections.paint(canvas, kept, model, params.drawing)
 
     return answer.Answer({"predictions": predictions}, paint)
+
+
+def _write_runs(
+    predictions: Sequence[Prediction], cut: Sequence[masks.Mask], placed: messages.Geometry
+) -> None:
+    most = rle.limit(len(cut), placed.width)
+    for prediction, mask in zip(predictions, cut, strict=True):
+        counts = rle.counts(mask, placed.width, placed.height, most)
+        prediction["rle"] = {"size": [placed.height, placed.width], "counts": counts}
+
+
+def _write_outlines(
+    predictions: Sequence[Prediction], cut: Sequence[masks.Mask], _: messages.Geometry
+) -> None:
+    for prediction, outline in zip(predictions, outlines.polygons(cut), strict=True):
+        corners = detections.rounded(outline).tolist()
+        prediction["points"] = [{"x": x, "y": y} for x, y in corners]
 
 
 def _masks(
