@@ -272,3 +272,10 @@ def test_what_the_loop_cut_down_is_answered_alike(name: str) -> None:
             if isinstance(prediction, dict):
                 prediction.pop("detection_id", None)
     assert answers[0] == answers[1]
+
+
+def test_an_answer_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(respond, "MAX_BYTES", 10)
+    outputs = [np.zeros((0, 6), np.float32)]
+    with pytest.raises(errors.AnswerTooLargeError, match="of at most 10"):
+        respond.respond(outputs, DETECTOR, messages.DetectionParams(), SMALL)
