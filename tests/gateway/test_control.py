@@ -92,7 +92,7 @@ async def test_an_answer_that_does_not_come_ends_at_the_deadline(unloaded: suppo
 
 async def test_orders_that_wait_are_bounded(unloaded: support.Rig) -> None:
     waiting = [
-        asyncio.ensure_future(unloaded.control.load("bird", LATER))
+        asyncio.ensure_future(unloaded.control.unload("bird", LATER))
         for _ in range(control.MOST_WAITING)
     ]
     orders = await ordered(unloaded, len(waiting))
@@ -104,3 +104,28 @@ async def test_orders_that_wait_are_bounded(unloaded: support.Rig) -> None:
         unloaded.control.hear(lifeline.Obeyed(order.number))
     await asyncio.gather(*waiting)
     assert await unloaded.control.load("fish", LATER) == 0.0
+
+
+async def test_requests_for_one_model_share_an_order(unloaded: support.Rig) -> None:
+    loads = [asyncio.ensure_future(unloaded.control.load("bird", LATER)) for _ in range(200)]
+    (order,) = await ordered(unloaded)
+    loads[0].cancel()
+    await asyncio.wait(loads[:1])
+
+    unloaded.control.hear(lifeline.Obeyed(order.number, 1.5))
+
+    assert await asyncio.gather(*loads[1:]) == [1.5] * 199
+    assert len(unloaded.orders) == 1
+
+
+async def test_a_request_after_an_unload_orders_anew(unloaded: support.Rig) -> None:
+    first = asyncio.ensure_future(unloaded.control.load("bird", LATER))
+    await ordered(unloaded)
+    gone = asyncio.ensure_future(unloaded.control.unload("bird", LATER))
+    await ordered(unloaded, 2)
+    second = asyncio.ensure_future(unloaded.control.load("bird", LATER))
+    orders = await ordered(unloaded, 3)
+    for order in orders:
+        unloaded.control.hear(lifeline.Obeyed(order.number, 0.5))
+    await gone
+    assert await asyncio.gather(first, second) == [0.5, 0.5]

@@ -99,6 +99,12 @@ class ModelFailedError(ParallaxError):
     code = "model_failed"
 
 
+class AnswerTooLargeError(ParallaxError):
+    """The answer to one picture would be larger than the server passes on."""
+
+    code = "answer_too_large"
+
+
 class PoisonedError(ParallaxError):
     """The request took too many workers down with it and was moved to the dead-letter stream."""
 

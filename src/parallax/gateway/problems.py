@@ -87,6 +87,7 @@ STATUS: dict[str, int] = {
     errors.BrokerUnavailableError.code: 503,
     errors.DeadlineExceededError.code: 504,
     errors.ModelFailedError.code: 500,
+    errors.AnswerTooLargeError.code: 400,
     errors.PoisonedError.code: 500,
     errors.TensorLostError.code: 500,
     errors.MalformedEntryError.code: 500,

@@ -5,6 +5,7 @@ supervisor. The process ends when the packages are read.
 """
 
 import logging
+import resource
 from collections.abc import Collection
 from concurrent.futures.process import BrokenProcessPool
 
@@ -16,6 +17,11 @@ log = logging.getLogger(__name__)
 
 TIMEOUT = 600.0
 """Seconds that reading and preparing all models may take."""
+
+MAX_MEMORY = 16 << 30
+"""Bytes of address space that the reader may have: what a strange file makes the ONNX library
+reserve ends the reader and not its neighbours. A graph of the largest size that is fused takes less
+than half of it."""
 
 
 async def read_all(settings: concerns.Settings) -> tuple[spec.Reading, ...]:
@@ -55,4 +61,7 @@ def _read(settings: concerns.Settings, places: frozenset[str] | None) -> tuple[s
     # Imported here, in the short-lived process: onnx must be in no process that stays.
     from parallax.models import catalog  # noqa: PLC0415
 
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard == resource.RLIM_INFINITY or hard > MAX_MEMORY:
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, hard))
     return catalog.readings(settings, places)

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from numpy.typing import NDArray
 
-from parallax.contract import messages, spec
+from parallax.contract import errors, messages, spec
 from parallax.models.families import heads
 from parallax.stages.post import (
     answer,
@@ -20,6 +20,10 @@ from parallax.stages.post import (
     semantic,
 )
 from parallax.vision import decode, draw
+
+MAX_BYTES = 64 << 20
+"""Largest answer to one picture. It travels through the broker, whose memory is everybody's; only
+masks of crowds in huge pictures come near."""
 
 Outputs = Sequence[NDArray[Any]]
 
@@ -61,7 +65,25 @@ def respond(
         ModelFailedError: the outputs do not have the shapes of the model's family, or name a class
             that the model has no label for.
         BadImageError: the picture to draw on cannot be decoded.
+        AnswerTooLargeError: it would take more than ``MAX_BYTES``.
     """
+    content = _content(outputs, model, params, placed, original, random_bytes)
+    if len(content) > MAX_BYTES:
+        raise errors.AnswerTooLargeError(
+            f"The answer would take {len(content)} bytes, of at most {MAX_BYTES}; "
+            "ask for fewer detections, or send a smaller picture."
+        )
+    return content
+
+
+def _content(
+    outputs: Outputs,
+    model: spec.ModelSpec,
+    params: messages.Params,
+    placed: messages.Geometry,
+    original: Original | None,
+    random_bytes: detections.RandomBytes,
+) -> bytes:
     built = _build(outputs, model, params, placed, random_bytes)
     fields: dict[str, object] = {"image": {"width": placed.width, "height": placed.height}}
     fields.update(built.fields)
