@@ -128,4 +128,4 @@ async def test_a_request_after_an_unload_orders_anew(unloaded: support.Rig) -> N
     for order in orders:
         unloaded.control.hear(lifeline.Obeyed(order.number, 0.5))
     await gone
-    assert await asyncio.gather(first, second) == [0.5, 0.5]
+    assert (await first, await second) == (0.5, 0.5)

@@ -9,7 +9,7 @@ from pathlib import Path
 from parallax.aio import rosters
 from parallax.contract import lifeline, roster
 from parallax.contract.topology import Role
-from parallax.policy import restarts
+from parallax.policy import restarts, trials
 from parallax.supervisor import herald as heralds
 from parallax.supervisor import keeper as keepers
 from tests.support import fakes
@@ -55,7 +55,7 @@ class Crowd:
     def __init__(self, path: Path, nursery: fakes.Nursery) -> None:
         self.path = path
         self.nursery = nursery
-        self.herald = heralds.Herald()
+        self.herald = heralds.Herald(trials.Trials(120.0))
         self.seen: list[tuple[Role, roster.Roster]] = []
         """Who learnt of which roster, in this order."""
         self.children: list[Child] = []
@@ -87,6 +87,7 @@ class Crowd:
         loads = []
         for model in new.loading:
             version = model.id, model.version
+            child.fake.speak(lifeline.Loading(*version))
             if version in self.deadly and self.deaths > 0:
                 self.deaths -= 1
                 child.fake.end("killed by SIGSEGV")
@@ -96,7 +97,7 @@ class Crowd:
 
     def _keeper(self, role: Role, slot: int) -> keepers.Keeper:
         async def died(pid: int) -> None:
-            """Nothing was held."""
+            self.herald.lost(made)
 
         def launch(hear: Callable[[lifeline.FromChild], None]) -> fakes.FakeChild:
             fake = self.nursery.launch(hear)

@@ -238,3 +238,16 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+async def test_the_last_words_of_a_child_are_heard_before_its_line_closes() -> None:
+    heard: list[lifeline.FromChild] = []
+    line = children.Line(heard.append)
+    words: list[lifeline.FromChild] = [lifeline.Hello(1), lifeline.Loading("m", "v1")]
+    with line.child_end as end:
+        for word in words:
+            lifelines.Lifeline(end).say(word)
+
+    line.close()
+
+    assert heard == words

@@ -1,6 +1,7 @@
 """A roster reaches every process that lives."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -95,6 +96,28 @@ async def test_a_version_that_kills_its_loader_is_given_up(crowd: crowds.Crowd) 
     reason = await crowd.herald.load(publish(crowd, 1, "v1"), MODEL, 5.0)
 
     assert reason == "the inference loop dies while it loads this version"
+
+
+async def test_deaths_before_the_load_are_not_held_against_a_version(crowd: crowds.Crowd) -> None:
+    (infer,) = crowd.of(Role.INFER)
+    infer.deaf = True
+    loading = asyncio.ensure_future(crowd.herald.load(publish(crowd, 1, "v1"), MODEL, 5.0))
+    infer.fake.speak(lifeline.Loading("other", "v1"))
+    infer.fake.end("killed by SIGKILL")
+    await wait_until_async(lambda: len(crowd.of(Role.INFER)) == 2, "it is replaced")
+    crowd.of(Role.INFER)[1].fake.end("killed by SIGKILL")
+
+    assert await loading == ""
+    assert crowd.herald.trials.verdict((MODEL.id, "v1")) == ""
+
+
+async def test_a_loop_that_is_ready_loads_nothing(crowd: crowds.Crowd) -> None:
+    (infer,) = crowd.of(Role.INFER)
+    infer.fake.speak(lifeline.Loading("m", "v1"))
+    later = time.monotonic() + 1000.0
+    infer.fake.speak(lifeline.Ready())
+
+    assert crowd.herald.trials.overdue("infer:0", later) == ""
 
 
 async def test_loading_has_a_deadline(crowd: crowds.Crowd) -> None:

@@ -131,7 +131,7 @@ def test_request_that_kills_every_worker_is_set_aside_alone(tmp_path: Path, samp
         poisoned, *_ = guilty.ledger.answers
         assert guilty.ledger.statuses[0] == 500
         assert "workers" in poisoned["message"]
-        # While the loop is away for longer than the grace, new requests are refused: that is honest.
+        # While the loop is away for longer than the grace, new requests are refused, honestly.
         assert set(innocent.ledger.statuses) <= {200, 503}
         assert innocent.ledger.statuses.count(200) >= 4
         assert server.status()["streams"]["dead"]["length"] == 1

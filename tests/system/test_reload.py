@@ -11,7 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.support import load, onnx_models, onnx_slow, wait
+from tests.support import load, onnx_endless, onnx_models, onnx_slow, wait
 from tests.support import server as servers
 
 pytestmark = pytest.mark.system
@@ -212,6 +212,31 @@ def test_an_inference_loop_that_dies_during_a_swap_finishes_it(site: Site) -> No
     assert site.row("m")["reason"] == ""
     assert set(asking.ledger.statuses) == {httpx.codes.OK}
     assert load.detect(site.server.url, picture(), "m").status_code == httpx.codes.OK
+
+
+def test_a_version_that_never_gets_warm_is_given_up_and_the_next_package_is_served(
+    tmp_path: Path,
+) -> None:
+    site = Site(tmp_path)
+    site.put("m", FIRST)
+    options = ("--models", str(tmp_path), "--load-timeout", "3", "--cpu-workers", "1")
+    with servers.serve(*options) as site.server:
+        old = site.row("m")["version"]
+        with load.Load(site.server.url, picture(), "m", 2) as asking:
+            onnx_endless.write(tmp_path / "m" / "endless")
+            os.replace(tmp_path / "m" / "endless", tmp_path / "m" / "weights.onnx")
+            site.wait_for("m", reason="a new version is being loaded")
+            site.put("next", SECOND)
+            site.wait_for("next", state="loaded")
+            asking.answers(10)
+
+        row = site.row("m")
+        assert (row["state"], row["version"]) == ("loaded", old)
+        assert row["reason"] == "loading took over 3 s"
+        assert set(asking.ledger.statuses) == {httpx.codes.OK}
+        assert site.labels("m") <= set(FIRST)
+        assert site.server.log.count("is killed: loading model m, version ") == 2
+        site.server.wait_idle()
 
 
 def test_unloading_and_loading_is_seen_by_all_api_processes_at_once(site: Site) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import onnx_endless, wait
 from tests.support import server as servers
 
 pytestmark = pytest.mark.system
@@ -36,6 +37,20 @@ def test_unreadable_model(tmp_path: Path, content: bytes) -> None:
     assert ended.returncode == 1
     assert "broken.onnx" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_model_that_never_gets_warm_is_named(tmp_path: Path) -> None:
+    (tmp_path / "night").mkdir()
+    onnx_endless.write(tmp_path / "night" / "weights.onnx")
+    options = ("--models", str(tmp_path), "--load-timeout", "1", "--cpu-workers", "1")
+    with servers.starting(*options) as server:
+        assert server.process.wait(60) == 1
+        wait.wait_until(lambda: not server.leftovers(), lambda: str(server.leftovers()), 10.0)
+        log = server.log
+    assert log.count("is killed: loading model night, version ") == 2
+    assert "\nparallax: model night, version " in log
+    assert log.rstrip().endswith("loading took over 1 s")
+    assert "Traceback" not in log
 
 
 def test_too_little_shared_memory() -> None:

@@ -30,6 +30,14 @@ class Drained(Struct, frozen=True, tag=True):
     """An api process has answered all it had accepted, and accepts nothing more."""
 
 
+class Loading(Struct, frozen=True, tag=True):
+    """An inference loop begins to load a version of a model. That lasts until it says what it loads
+    next, ``Ready`` or ``Knows``."""
+
+    model: str
+    version: str
+
+
 class Load(Struct, frozen=True):
     """What became of loading one version of a model."""
 
@@ -128,5 +136,5 @@ class Health(Struct, frozen=True, tag=True):
     """Slots that hold a tensor at this moment."""
 
 
-FromChild = Hello | Ready | Failed | Drained | Knows | Settled | Order | Pong
+FromChild = Hello | Ready | Failed | Drained | Loading | Knows | Settled | Order | Pong
 ToChild = Ping | Drain | Stop | Health | Models | Obeyed

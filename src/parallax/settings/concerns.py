@@ -248,6 +248,13 @@ class ModelSettings:
     cache_dir: str | None = option(
         None, help="Where prepared graphs are kept; default: $XDG_CACHE_HOME/parallax."
     )
+    load_timeout: float = option(
+        120.0,
+        minimum=1,
+        maximum=300,
+        help="Seconds that loading and warming one model may take; a second try, then it is "
+        "refused.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

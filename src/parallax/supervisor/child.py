@@ -53,20 +53,24 @@ class Line:
     def close(self) -> None:
         """Stop listening; the child, if it still lives, sees end-of-file and exits."""
         if self._end.fileno() >= 0:
+            while self._read():  # its last words
+                pass
             asyncio.get_running_loop().remove_reader(self._end)
             self._end.close()
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Hand on one message; say whether there was one."""
         try:
             data = self._end.recv(lifelines.MESSAGE_BYTES)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""
         if data:
             self._hear(_decoder.decode(data))
         else:
             asyncio.get_running_loop().remove_reader(self._end)
+        return bool(data)
 
 
 class Child(Protocol):

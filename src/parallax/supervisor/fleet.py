@@ -94,6 +94,9 @@ class Fleet:
         for each in self.all:
             if each.failure:
                 return each.failure
+        if given_up := self._herald.trials.given_up():
+            return errors.StartupError(given_up)
+        for each in self.all:
             if each.restarts >= HOPELESS:
                 return errors.StartupError(f"{each.name} dies again and again; see the log above")
         return None
@@ -107,6 +110,7 @@ class Fleet:
             for each in self.all:
                 if now - looked > 4 * WATCH_EVERY:
                     each.excuse(now)
+                    self._herald.trials.excuse(each.name, now)
                 self._look_at(each, now)
                 each.say(lifeline.Ping())
             looked = now
@@ -119,6 +123,8 @@ class Fleet:
             each.kill(f"stuck for {busy:.0f} s")
         elif each.silent_for(now) > max(MIN_SILENCE, 2 * self._node.settings.workers.lease):
             each.kill(f"silent for {each.silent_for(now):.0f} s")
+        elif overdue := self._herald.trials.overdue(each.name, now):
+            each.kill(overdue)  # a thread cannot be stopped
 
     async def drain(self, patience: float) -> None:
         """Let the api processes answer what is in flight; they stop accepting at once."""
@@ -201,7 +207,11 @@ class Fleet:
         launch: children.Launcher,
         died: Callable[[int], Awaitable[None]],
     ) -> keeper.Keeper:
-        hooks = keeper.Hooks(self._changed, died, lambda said: self._herald.hear(made, said))
+        async def lost(pid: int) -> None:
+            self._herald.lost(made)
+            await died(pid)
+
+        hooks = keeper.Hooks(self._changed, lost, lambda said: self._herald.hear(made, said))
         made = keeper.Keeper(role, slot, launch, hooks, START_TIMEOUT[role])
         return made
 

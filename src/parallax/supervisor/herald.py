@@ -12,13 +12,11 @@ from dataclasses import dataclass
 
 from parallax.contract import lifeline, spec
 from parallax.contract.topology import Role
+from parallax.policy import trials as policy
 from parallax.supervisor import keeper
 
 ANNOUNCE_EVERY = 0.5
 """Seconds after which a roster is announced once more to who has not answered."""
-
-LIVES = 2
-"""Inference loops that one version may take down while it is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +30,10 @@ class _Word:
 
 
 class Herald:
-    """Knows which generation each process goes by."""
+    """Knows which generation each process goes by, and what each inference loop is loading."""
 
-    def __init__(self) -> None:
+    def __init__(self, trials: policy.Trials) -> None:
+        self.trials = trials
         self.on_order: Callable[[keeper.Keeper, lifeline.Order], None] = lambda asker, order: None
         """Called with what api processes ask for."""
         self._words: dict[str, _Word] = {}
@@ -45,7 +44,15 @@ class Herald:
         """Take note of what a process says."""
         word = self._word(speaker)
         match message:
+            case lifeline.Loading():
+                version = message.model, message.version
+                self.trials.begin(speaker.name, version, time.monotonic())
+                return
+            case lifeline.Ready():
+                self.trials.end(speaker.name)
+                return
             case lifeline.Knows():
+                self.trials.end(speaker.name)
                 word = _Word(speaker.pid, message.generation, word.settled, message.loads)
             case lifeline.Settled():
                 word = _Word(speaker.pid, word.knows, message.generation, word.loads)
@@ -54,6 +61,11 @@ class Herald:
             case _:
                 return
         self._words[speaker.name] = word
+        self._news.set()
+
+    def lost(self, dead: keeper.Keeper) -> None:
+        """Take note of an unexpected death."""
+        self.trials.died(dead.name)
         self._news.set()
 
     async def announce(
@@ -80,15 +92,17 @@ class Herald:
     async def load(self, generation: int, model: spec.ModelSpec, patience: float) -> str:
         """Have every inference loop load a version; return why that failed, empty if it did not."""
         loops = self.keepers[Role.INFER]
-        lives = sum(each.restarts for each in loops) + LIVES
+        version = model.id, model.version
+        self.trials.forget(version)
         until = time.monotonic() + patience
         while True:
             late = [each for each in loops if self._word(each).knows < generation]
             reason = _why_not([self._word(each) for each in loops], model)
             if reason or not late:
                 return reason
-            if sum(each.restarts for each in loops) >= lives:
-                return "the inference loop dies while it loads this version"
+            if reason := self.trials.verdict(version):
+                self.trials.forget(version)
+                return reason
             if time.monotonic() >= until:
                 return f"it was not loaded within {patience:.0f} s"
             for each in late:

@@ -185,6 +185,7 @@ class Keeper:
                 self._was_ready = True
                 self._ready_at = time.monotonic()
                 self._become("ready")
+                self.hooks.heard(message)
             case lifeline.Failed():
                 self.failure = errors.from_code(message.code, message.message)
                 # Before it was ever ready this is a matter of settings: once more would be no use.
@@ -195,7 +196,7 @@ class Keeper:
                 self.drained.set()
             case lifeline.Hello():
                 log.debug("%s runs as pid %d", self.name, message.pid)
-            case lifeline.Knows() | lifeline.Settled() | lifeline.Order():
+            case lifeline.Loading() | lifeline.Knows() | lifeline.Settled() | lifeline.Order():
                 self.hooks.heard(message)
             case lifeline.Pong():
                 pass  # that it was heard is all there is to it

@@ -23,8 +23,9 @@ from parallax.supervisor.streams import Streams
 
 log = logging.getLogger(__name__)
 
-LOAD_PATIENCE = 600.0
-"""Seconds that loading and warming one version may take."""
+LOAD_PATIENCE = 900.0
+"""Seconds for inference loops to answer that they loaded a version, or why not: more than those
+take that are killed over it and start again."""
 
 KNOW_PATIENCE = 5.0
 """Seconds for processes to answer that they go by a roster. One that stands still for longer is

@@ -7,6 +7,7 @@ from pathlib import Path
 from parallax.aio import tasks
 from parallax.contract import errors, roster
 from parallax.policy import shelf as shelves
+from parallax.policy import trials
 from parallax.settings import concerns
 from parallax.supervisor import announce, herald, model_keeper, prepare, rollout, room, watch
 from parallax.supervisor.streams import Streams
@@ -57,7 +58,7 @@ def make(
 ) -> Stock:
     """Put the parts together; ``path`` is where the roster is written for the children."""
     shelf = found.shelf
-    crier = herald.Herald()
+    crier = herald.Herald(trials.Trials(settings.models.load_timeout))
     first = roster.Roster(0, shelf.serving(), unloaded=shelf.others(), packages=shelf.rows())
     keep = settings.limits.timeout + rollout.KEEP_MARGIN
     rolling = rollout.Rollout(path, crier, streams, first, keep)

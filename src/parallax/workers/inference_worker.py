@@ -36,7 +36,7 @@ def main(end: socket.socket, config: WorkerConfig) -> None:
     try:
         sessions.load_device_libraries(devices.parse(config.device))
         first = rosters.read(config.roster_path).known
-        loaded = loader.load_all(_load_on(config), first)
+        loaded = loader.load_all(_load_on(config, line), first)
     except (errors.ModelRefusedError, errors.StartupError) as problem:
         line.say(lifeline.Failed(problem.code, problem.message))
         raise SystemExit(REFUSED) from problem
@@ -72,10 +72,12 @@ class _Ears:
                 self._loop.call_soon_threadsafe(self._loader.call)
 
 
-def _load_on(config: WorkerConfig) -> loader.Load:
+def _load_on(config: WorkerConfig, line: lifelines.Lifeline) -> loader.Load:
     device = devices.parse(config.device)
 
     def load(model: spec.ModelSpec) -> sessions.Session:
+        # The supervisor sees to it that this ends.
+        line.say(lifeline.Loading(model.id, model.version))
         made = sessions.Session(model, device)
         made.warm_up()
         return made
@@ -96,7 +98,7 @@ async def _serve(
     pace = inference.Pace(config.runs, eager)
     working = inference.InferenceLoop(_bench(config, broker, loaded), pace)
     models = loader.Loader(
-        working, _load_on(config), lambda: rosters.read(config.roster_path), line.say
+        working, _load_on(config, line), lambda: rosters.read(config.roster_path), line.say
     )
     ears.attach(stop, models)
     keeper = seating.lease_keeper(config, lambda: working.streams)
