@@ -225,7 +225,7 @@ class TestRefused:
         path = make(tmp_path, toml="famly = 3")
         ((where, reason),) = prepare(tmp_path).refused
         assert where == str(path)
-        assert reason == f"{path.with_suffix('.toml')}: unknown key `famly`"
+        assert reason == f"{path.with_suffix('.toml')}: unknown key `famly`; did you mean family?"
 
     def test_one_id_twice(self, tmp_path: Path) -> None:
         bare, folder = make(tmp_path, "m.onnx"), make(tmp_path, "m/w.onnx")

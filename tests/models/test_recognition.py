@@ -66,9 +66,14 @@ def test_a_family_that_is_named_needs_no_note(opened: network.Network) -> None:
         ),
         (
             {"family": "deeplab", "task": tasks.OBJECT_DETECTION},
-            "the family 'deeplab' does not do object-detection (known: yolov8, ",
+            "the family 'deeplab' does semantic-segmentation, not object-detection",
         ),
-        ({"family": "frcnn"}, "the family 'frcnn' is not known (known: yolov8, "),
+        ({"family": "frcnn"}, "the family 'frcnn' is not known (known: deeplab, "),
+        (
+            {"family": "ResNet", "keypoint_shape": (17, 3)},
+            "the family 'ResNet' does classification, not keypoint-detection, "
+            "which [keypoints] or keypoint_shape implies",
+        ),
         ({"architecture": "yolact"}, "the architecture 'yolact' is not served"),
         (
             {"architecture": "yolact", "task": tasks.INSTANCE_SEGMENTATION},
@@ -76,11 +81,13 @@ def test_a_family_that_is_named_needs_no_note(opened: network.Network) -> None:
         ),
         (
             {"labels": ("a", "b")},
-            "output shapes (?, 12, 8400) fit no known family with 2 classes; name the family",
+            "output shapes (?, 12, 8400) fit yolov8 (object-detection) with 8 classes, "
+            "but 2 labels are given",
         ),
         (
             {"task": tasks.SEMANTIC_SEGMENTATION},
-            "output shapes (?, 12, 8400) fit no known family with semantic-segmentation; name",
+            "output shapes (?, 12, 8400) fit yolov8 (object-detection), "
+            "but the task is semantic-segmentation",
         ),
     ],
 )
@@ -92,10 +99,23 @@ def test_contradictions_name_both_sides(
 
 def test_shapes_that_fit_several_families_are_refused(opened: network.Network) -> None:
     assert refusal(opened, [(None, 300, 6)]) == (
-        "output shapes (?, 300, 6) fit yolo26 (object-detection) and rtdetr (object-detection); "
+        "output shapes (?, 300, 6) fit yolo26 and rtdetr, both for object-detection; "
         "name the family in model.toml"
     )
-    assert "fit yolov8 (classification) and " in refusal(opened, [(1, 1000)])
+    assert "vit and resnet, all for classification; " in refusal(opened, [(1, 1000)])
+
+
+def test_families_that_fit_another_number_of_labels_are_told(opened: network.Network) -> None:
+    assert refusal(opened, [(1, 8)], labels=("a", "b")) == (
+        "output shapes (1, 8) fit yolov8, yolov5, vit and resnet (classification) "
+        "with 8 classes, but 2 labels are given"
+    )
+
+
+def test_synonyms_are_among_the_names_and_any_case_will_do(opened: network.Network) -> None:
+    known = refusal(opened, YOLOV8, family="frcnn")
+    assert all(name in known for name in ("yolov7", "yolov9", "yolo11", "yolo26", "resnet"))
+    assert head(opened, YOLOV8, family="YOLO11").family.name == "yolov8"
 
 
 def test_labels_tell_apart_what_shapes_do_not(opened: network.Network) -> None:
@@ -167,10 +187,15 @@ def test_keypoints_imply_their_task(opened: network.Network) -> None:
     assert (found.family.task, found.layout.keypoints) == (tasks.KEYPOINT_DETECTION, 3)
 
 
+def test_too_few_labels_do_not_make_keypoints_of_a_named_family(opened: network.Network) -> None:
+    said = {"family": "yolov8", "labels": ("a", "b")}
+    assert "not those of the family yolov8 with 2 classes" in refusal(opened, YOLOV8, **said)
+
+
 def test_too_many_columns_are_no_keypoints_unless_the_package_has_some(
     opened: network.Network,
 ) -> None:
-    assert "fit no known family with 5 classes" in refusal(opened, YOLOV8, labels=LABELS[:5])
+    assert "but 5 labels are given" in refusal(opened, YOLOV8, labels=LABELS[:5])
 
 
 @pytest.mark.parametrize(

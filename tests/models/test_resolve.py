@@ -141,11 +141,14 @@ def test_a_batch_that_is_constant_only_inside(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "reason"),
     [
-        ("task = 'segment'", "(?, 7, 84) fit no known family with instance-segmentation"),
-        ("family = 'foo'", "the family 'foo' is not known (known: yolov8, "),
+        ("task = 'segment'", "(?, 7, 84) fit yolov8 (object-detection), but the task is instance"),
+        ("family = 'foo'", "the family 'foo' is not known (known: deeplab, "),
         ("family = 'rfdetr'", "output shapes (?, 7, 84) are not those of the family rfdetr"),
         ("family = 'yolox'", "output shapes (?, 7, 84) are not those of the family yolox"),
-        ("task = 'pose'\nfamily = 'yolox'", "the family 'yolox' does not do keypoint-detection"),
+        (
+            "task = 'pose'\nfamily = 'yolox'",
+            "the family 'yolox' does object-detection, not keypoint",
+        ),
         ("family = 'yolov8'\nlabels = ['a', 'b']", "not those of the family yolov8 with 2 classes"),
         ("[input]\nwidth = 32", "its input has the width 64, but the package says 32"),
         ("[input]\nheight = 32", "its input has the height 64, but the package says 32"),
@@ -157,9 +160,7 @@ def test_contradictions(tmp_path: Path, toml: str, reason: str) -> None:
 
 def test_labels_in_metadata_are_checked_too(tmp_path: Path) -> None:
     metadata = {"names": "{0: 'a'}", "task": "detect"}
-    assert "fit no known family with object-detection, 1 classes" in refusal(
-        tmp_path, metadata=metadata
-    )
+    assert "with 3 classes, but 1 label is given" in refusal(tmp_path, metadata=metadata)
 
 
 def test_another_number_of_keypoints_than_the_head_has(tmp_path: Path) -> None:
@@ -196,7 +197,9 @@ def test_an_input_of_another_type(tmp_path: Path) -> None:
 def test_a_head_of_no_known_family(tmp_path: Path) -> None:
     path = onnx_models.make(tmp_path / "m.onnx")
     onnx.save(flat(path), path)
-    assert "output shapes (?, 588) fit no known family" in refusal(tmp_path, "task = 'detect'")
+    assert "(classification), but the task is object-detection" in refusal(
+        tmp_path, "task = 'detect'"
+    )
 
 
 def test_unknown_shapes_need_family_and_labels(tmp_path: Path) -> None:

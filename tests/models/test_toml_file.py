@@ -111,31 +111,31 @@ def test_labels_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("famly = 'yolox'", "unknown key `famly`"),
+        ("famly = 'yolox'", "unknown key `famly`; did you mean family?"),
         ("architecture = 'yolov8n'", "unknown key `architecture`; the family has the key"),
         ("task = 'juggling'", "the task 'juggling' is not served"),
-        ("[input]\nresise = 'stretch'", "unknown key `resise` - at `$.input`"),
+        ("[input]\nresise = 'stretch'", "unknown key `resise` in [input]; did you mean resize?"),
         (
             "[input]\nresize = 'crop'",
-            "Invalid enum value 'crop' - at `$.input.resize` (one of letterbox, ",
+            "[input] resize: 'crop' is not allowed (one of letterbox, ",
         ),
-        ("activation = 'relu'", "at `$.activation` (one of softmax, sigmoid, none)"),
+        ("activation = 'relu'", "activation: 'relu' is not allowed (one of softmax, "),
         ("[input]\ncontrast = 'more'", "(one of none, stretching, equalization, adaptive)"),
-        ("[input]\ncrop = [0, 0, 100]", "Expected `array` of length 4, got 3"),
-        ("[input]\ncrop = [90, 0, 10, 100]", "a min is not below its max - at `$.input`"),
-        ("[input]\ncrop = [0, 0, 100, 101]", "Expected `float` <= 100.0"),
-        ("[input]\nscale = 0.0039", "Expected `float` >= 1.0 - at `$.input.scale`"),
-        ("[input]\nscale = inf", "at `$.input.scale`"),
-        ("[input]\nstd = [0, 1, 1]", "Expected `float` > 0.0"),
-        ("[input]\nwidth = 'wide'", "Expected `int | null`, got `str` - at `$.input.width`"),
-        ("[batching]\nmax = 0", "Expected `int` >= 1 - at `$.batching.max`"),
-        ("[thresholds]\ndefault = 40", "Expected `float` <= 1.0 - at `$.thresholds.default`"),
-        ("[thresholds]\nbest_by_class = [0.5]", "at `$.thresholds.best_by_class`"),
-        ("colors = { cat = 'red' }", "at `$.colors[...]`"),
-        ("keypoint_shape = [17, 4]", "Invalid enum value 4"),
+        ("[input]\ncrop = [0, 0, 100]", "[input] crop: expected a list of 4 values, got 3"),
+        ("[input]\ncrop = [90, 0, 10, 100]", "a min is not below its max"),
+        ("[input]\ncrop = [0, 0, 100, 101]", "[input] crop[3]: expected a number of at most 100"),
+        ("[input]\nscale = 0.0039", "[input] scale: expected a number of at least 1"),
+        ("[input]\nscale = inf", "[input] scale: expected a number of at most 1000000"),
+        ("[input]\nstd = [0, 1, 1]", "[input] std[0]: expected a number above 0"),
+        ("[input]\nwidth = 'wide'", ": [input] width: expected a whole number, got a text"),
+        ("[batching]\nmax = 0", "[batching] max: expected a whole number of at least 1"),
+        ("[thresholds]\ndefault = 40", "[thresholds] default: expected a number of at most 1"),
+        ("[thresholds]\nbest_by_class = [0.5]", "[thresholds] best_by_class: expected a table"),
+        ("colors = { cat = 'red' }", "colors: expected a colour like #ff8000"),
+        ("keypoint_shape = [17, 4]", "keypoint_shape[1]: 4 is not allowed"),
         ("[keypoints]\nnames = ['a']\nedges = [[0, 1]]", "the edge [0, 1] is outside of 1 names"),
-        ("[keypoints]\nnames = ['']", "at `$.keypoints[0].names[0]`"),
-        ("labels = ['cat', '']", "at `$.labels[1]`"),
+        ("[keypoints]\nnames = ['']", "[keypoints] names[0]: expected a text that is not empty"),
+        ("labels = ['cat', '']", "labels[1]: expected a text that is not empty"),
         ("labels = 'none.txt'", "names 'none.txt', which does not exist"),
         ("labels = '../names.txt'", "lies outside of the package's folder"),
         ("labels = '/etc/hostname'", "lies outside of the package's folder"),
@@ -150,6 +150,11 @@ def test_mistakes(tmp_path: Path, content: str, reason: str) -> None:
     message = packages.refusal(lambda: read(folder, content))
     assert message.startswith(f"{folder / 'model.toml'}: ")
     assert reason in message
+
+
+def test_the_words_of_a_key_are_read_in_any_case(tmp_path: Path) -> None:
+    said = read(tmp_path, "activation = 'Sigmoid'\n[input]\ncolor = 'RGB'\nresize = 'Stretch'")
+    assert (said.activation, said.input.color, said.input.resize) == ("sigmoid", "rgb", "stretch")
 
 
 def test_labels_through_a_link_out_of_the_folder(tmp_path: Path) -> None:

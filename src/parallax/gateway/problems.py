@@ -4,6 +4,7 @@ No other file of parallax knows a status code of an error.
 """
 
 import math
+import re
 from collections.abc import Sequence
 
 import orjson
@@ -118,8 +119,11 @@ _VAGUE = frozenset(
 _FIXED = {
     # Addresses and paths are for the log.
     errors.BrokerUnavailableError.code: "The server's broker does not answer; try again.",
-    errors.ModelRefusedError.code: "Model package is broken.",
 }
+
+_QUOTED_PATH = re.compile(r"(['\"])/[^'\"\n]*?([^'\"/\n]*)\1")
+_LEADING_PATH = re.compile(r"(^|: )/(?:[^:\n]*/)?([^/:\n]+): ")
+_REST_FROM_PATH = re.compile(r"(?<![\w/.'\"])(?<!GET )/.*", re.DOTALL)
 
 
 def not_loaded(cause: str) -> errors.BadImageError:
@@ -141,6 +145,8 @@ def body(problem: errors.ParallaxError) -> bytes:
     if isinstance(problem, UnauthorizedError):
         return orjson.dumps({"status": status(problem), "message": problem.message})
     message = INTERNAL_MESSAGE if problem.code in _VAGUE else problem.message
+    if isinstance(problem, errors.ModelRefusedError):
+        message = _without_paths(message)
     return orjson.dumps({"message": _FIXED.get(problem.code, message)})
 
 
@@ -186,6 +192,15 @@ def _removed(problem: RemovedFeatureError) -> dict[str, object]:
         "removal_release": None,
         "replacement": None,
     }
+
+
+def _without_paths(text: str) -> str:
+    """Return a reason without the folders of this server: of a path only the file's name is left.
+
+    Where it cannot be seen how far a path goes, nothing of what follows it is told.
+    """
+    text = _LEADING_PATH.sub(r"\1\2: ", _QUOTED_PATH.sub(r"\1\2\1", text))
+    return _REST_FROM_PATH.sub("... (GET /status says all)", text, count=1)
 
 
 def _sorted_methods(allowed: str) -> Sequence[str]:

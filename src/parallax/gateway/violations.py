@@ -9,6 +9,18 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _MISSING = re.compile(r"missing required field `(.+?)`")
 _KINDS = ((" of length >=", "too_short"), (" of length <=", "too_long"), ("= ", "out_of_range"))
 
+_PICTURE = 'an object {"type", "value"}'
+_EXPECTED = {
+    "Expected `object | array`": f"{_PICTURE} or a list of them is expected",
+    "Expected `object`": f"{_PICTURE} is expected",
+    # Only the route that does not know this word refuses it.
+    "Invalid enum value 'best'": 'a number or "default" is expected',
+    "Invalid enum value": 'a number, "default" or "best" is expected',
+    "Expected `float | str": 'a number, "default" or "best" is expected',
+}
+"""What is said of the fields that everyone meets; the first that begins so holds."""
+_MET = frozenset({"image", "confidence"})
+
 
 def violation(message: str, where: str) -> problems.InvalidBodyError:
     """Return the refusal of a value; ``where`` is ``body`` or ``query``."""
@@ -22,4 +34,11 @@ def violation(message: str, where: str) -> problems.InvalidBodyError:
         location.append(missing.group(1))
         return problems.InvalidBodyError("Field required", tuple(location), "missing")
     kind = next((kind for words, kind in _KINDS if words in message), "type_error")
-    return problems.InvalidBodyError(message, tuple(location), kind)
+    return problems.InvalidBodyError(_worded(message, location), tuple(location), kind)
+
+
+def _worded(message: str, location: list[str | int]) -> str:
+    names = [step for step in location if isinstance(step, str)]
+    if names[-1] not in _MET:
+        return message
+    return next((words for how, words in _EXPECTED.items() if message.startswith(how)), message)

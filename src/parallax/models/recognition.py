@@ -43,12 +43,12 @@ def head(
     Raises:
         ModelRefusedError: no family fits, or several do, or what the package says does not.
     """
-    described = _with_task(described)
+    said, described = described, _with_task(described)
     known = _known(described)
-    named = _named(described, opened)
+    named = _named(said, described, opened)
     if not _all_known(shapes):
         return _unseen(named, known, opened)
-    for family in named:
+    for family in registry.possible(named, known, described.task):
         layout = family.recognise(shapes, size, known)
         if layout is not None:
             return Head(family, layout, certain=True)
@@ -83,17 +83,17 @@ def _known(described: description.Description) -> spec.Layout:
     )
 
 
-def _named(described: description.Description, opened: network.Network) -> list[base.Family]:
-    """Return the families that the package names or hints at; none: it does neither."""
+def _named(
+    said: description.Description, described: description.Description, opened: network.Network
+) -> list[base.Family]:
+    """Return the families that the package names or hints at; none: it does neither.
+
+    ``said`` is the description without the task that it implies.
+    """
     if described.family is not None:
         found = registry.named(described.family, described.task, decoded=described.decoded)
         if not found:
-            anywhere = registry.named(described.family, None)
-            why = f"does not do {described.task}" if anywhere else "is not known"
-            known = ", ".join(registry.names())
-            raise files.refused(
-                opened.path, f"the family {described.family!r} {why} (known: {known})"
-            )
+            raise files.refused(opened.path, _no_family(said, described))
         return found
     if described.architecture is None:
         return []
@@ -135,18 +135,77 @@ def _inferred(
 ) -> Head:
     known = _known(described)
     fitting = registry.recognise(shapes, size, known, described.task)
-    if len(fitting) != 1:
-        which = " and ".join(f"{f.name} ({f.task})" for f in fitting) or "no known family"
+    if len(fitting) > 1:
         raise files.refused(
             opened.path,
-            f"output shapes {text(shapes)} fit {which}{_said(described, known)}; "
+            f"output shapes {text(shapes)} fit {_several(fitting)}{_said(described, known)}; "
             "name the family in model.toml",
+        )
+    if not fitting:
+        raise files.refused(
+            opened.path, f"output shapes {text(shapes)} {_misfit(described, shapes, size)}"
         )
     family = fitting[0]
     layout = family.recognise(shapes, size, known)
     assert layout is not None
     note = f"family {family.name} inferred from the output shapes {text(shapes)}"
     return Head(family, layout, certain=True, notes=(note,))
+
+
+def _no_family(said: description.Description, described: description.Description) -> str:
+    """Return why no family has the name and the task of a package."""
+    assert described.family is not None
+    anywhere = registry.named(described.family, None)
+    if not anywhere:
+        known = ", ".join(registry.accepted())
+        return f"the family {described.family!r} is not known (known: {known})"
+    does = _listed([family.task for family in anywhere])
+    why = "" if said.task else ", which [keypoints] or keypoint_shape implies"
+    return f"the family {described.family!r} does {does}, not {described.task}{why}"
+
+
+def _misfit(
+    described: description.Description, shapes: Sequence[base.Shape], size: tuple[int, int]
+) -> str:
+    """Return why shapes fit no family: the number of labels, else the task, else neither."""
+    known = _known(described)
+    free = msgspec.structs.replace(known, classes=0)
+    fitting = registry.recognise(shapes, size, free, described.task)
+    if known.classes and fitting:
+        found = [(family, family.recognise(shapes, size, free)) for family in fitting]
+        counts = dict.fromkeys(layout.classes for _, layout in found if layout is not None)
+        which = " or ".join(
+            f"{_grouped([f for f, of in found if of and of.classes == count])} "
+            f"with {count} class{'es' if count != 1 else ''}"
+            for count in counts
+        )
+        given = "1 label is" if known.classes == 1 else f"{known.classes} labels are"
+        return f"fit {which}, but {given} given"
+    elsewhere = registry.recognise(shapes, size, known, None) if described.task else []
+    if elsewhere:
+        return f"fit {_grouped(elsewhere)}, but the task is {described.task}"
+    return f"fit no known family{_said(described, known)}; name the family in model.toml"
+
+
+def _grouped(families: Sequence[base.Family]) -> str:
+    """Return the names of families, and behind those of one task the task."""
+    by_task: dict[str, list[str]] = {}
+    for family in families:
+        by_task.setdefault(family.task, []).append(family.name)
+    return ", or ".join(f"{_listed(names)} ({task})" for task, names in by_task.items())
+
+
+def _several(families: Sequence[base.Family]) -> str:
+    """Return the names of two or more families with what they do."""
+    if len({family.task for family in families}) > 1:
+        return _grouped(families)
+    every = "both" if len(families) == 2 else "all"
+    return f"{_listed([family.name for family in families])}, {every} for {families[0].task}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    *first, last = dict.fromkeys(words)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _said(described: description.Description, known: spec.Layout) -> str:

@@ -2,6 +2,8 @@
 that is ignored would show as wrong boxes much later.
 """
 
+import difflib
+import re
 import tomllib
 import typing
 from pathlib import Path
@@ -35,7 +37,7 @@ def read(path: Path, folder: Path) -> description.Said:
     if isinstance(content.get("keypoints"), dict):
         content["keypoints"] = [content["keypoints"]]
     try:
-        described = msgspec.convert(content, description.Description)
+        described = msgspec.convert(_in_lower_case(content), description.Description)
     except msgspec.ValidationError as problem:
         raise files.refused(path, _plain_words(str(problem))) from problem
     if described.task is not None:
@@ -55,11 +57,94 @@ def _words(table: type[msgspec.Struct]) -> dict[str, tuple[str, ...]]:
 
 
 _WORDS = {**_words(description.Description), **_words(description.InputDescription)}
+_TABLES: dict[str, type[msgspec.Struct]] = {
+    "": description.Description,
+    "input": description.InputDescription,
+    "batching": description.BatchingDescription,
+    "thresholds": description.ThresholdsDescription,
+    "keypoints": description.KeypointsDescription,
+}
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": "nothing",
+}
+_PLACE = re.compile(r" - at `\$\.?(.*)`$")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`$", re.DOTALL)
+_WRONG_KIND = re.compile(r"Expected `([a-z |]+)`, got `(\w+)`$")
+_OUT_OF_RANGE = re.compile(r"Expected `(\w+)` (>=|<=|>|<) (\S+)$")
+_WRONG_LENGTH = re.compile(r"Expected `array` of length (\d+), got (\d+)$")
+_RANGES = {">=": "of at least", "<=": "of at most", ">": "above", "<": "below"}
+
+
+def _in_lower_case(content: dict[str, object]) -> dict[str, object]:
+    """Return the content with the words of the keys that take one of a few in lower case."""
+    lowered = dict(content)
+    for key, value in content.items():
+        if isinstance(value, str) and key in _WORDS:
+            lowered[key] = value.lower()
+        elif isinstance(value, dict) and key == "input":
+            lowered[key] = _in_lower_case(value)
+    return lowered
 
 
 def _plain_words(message: str) -> str:
-    message = message.replace("Object contains unknown field", "unknown key")
-    words = _WORDS.get(message.rpartition("`")[0].rpartition(".")[2], ())
-    if message.startswith("Invalid enum value") and words:
-        return f"{message} (one of {', '.join(words)})"
+    """Return what msgspec says of a value in the words of the file."""
+    place = _PLACE.search(message)
+    where = place.group(1) if place is not None else ""
+    if place is not None:
+        message = message[: place.start()]
+    table, key = _table_and_key(where)
+    unknown = _UNKNOWN.match(message)
+    if unknown is not None:
+        return _unknown(unknown.group(1), where)
+    expected = _expected(message, key.partition("[")[0])
+    start = " ".join(part for part in (f"[{table}]" if table else "", key) if part)
+    return f"{start}: {expected}" if start else expected
+
+
+def _table_and_key(where: str) -> tuple[str, str]:
+    head, _, rest = where.replace("[...]", "").partition(".")
+    table = head.partition("[")[0]
+    return (table, rest) if table in _TABLES and (rest or table != "keypoints") else ("", head)
+
+
+def _expected(message: str, key: str) -> str:
+    wrong_kind = _WRONG_KIND.match(message)
+    if wrong_kind is not None:
+        kinds = [kind for kind in wrong_kind.group(1).split(" | ") if kind != "null"]
+        wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds)
+        given = _KINDS.get(wrong_kind.group(2), wrong_kind.group(2))
+        return f"expected {wanted}, got {given}"
+    outside = _OUT_OF_RANGE.match(message)
+    if outside is not None:
+        kind, how, bound = outside.groups()
+        return f"expected {_KINDS.get(kind, kind)} {_RANGES[how]} {float(bound):.10g}"
+    length = _WRONG_LENGTH.match(message)
+    if length is not None:
+        return f"expected a list of {length.group(1)} values, got {length.group(2)}"
+    return _other(message, key)
+
+
+def _other(message: str, key: str) -> str:
+    if message.startswith("Expected `str` matching regex"):
+        return "expected a colour like #ff8000"
+    if message == "Expected `str` of length >= 1":
+        return "expected a text that is not empty"
+    if message.startswith("Invalid enum value"):
+        known = _WORDS.get(key)
+        given = message.removeprefix("Invalid enum value ")
+        return f"{given} is not allowed" + (f" (one of {', '.join(known)})" if known else "")
     return message
+
+
+def _unknown(key: str, where: str) -> str:
+    table = where.partition("[")[0]
+    kind = _TABLES.get(table)
+    near = difflib.get_close_matches(key, kind.__struct_fields__, 1) if kind is not None else []
+    inside = f" in [{table}]" if table else ""
+    return f"unknown key `{key}`{inside}" + (f"; did you mean {near[0]}?" if near else "")

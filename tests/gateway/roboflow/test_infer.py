@@ -307,6 +307,15 @@ async def test_a_model_that_cannot_answer(
     assert list(answer.json()) == ["message"]
 
 
+async def test_a_broken_package_is_named(rig: support.Rig, client: httpx.AsyncClient) -> None:
+    broken = roster.Package("plain/1", "/m", roster.State.REFUSED, reason="/m/1.onnx: no outputs")
+    rig.models.replace([], packages=(broken,))
+
+    answer = await client.post(URL, json=support.call(model_id="plain/1"))
+
+    assert answer.json()["message"] == ("Model package plain/1 is broken; GET /status says why.")
+
+
 @pytest.mark.parametrize("served", ["yolov8n-640", "coco/3"])
 @pytest.mark.parametrize("asked", ["yolov8n-640", "coco/3"])
 async def test_public_names_and_ids_mean_the_same_model(
@@ -515,10 +524,12 @@ async def test_a_model_that_cannot_be_loaded_is_a_broken_package(
         asked = group.create_task(client.post(URL, json=support.call()))
         await support.wait_until(lambda: rig.orders, "an order to load")
         code = errors.ModelRefusedError.code
-        rig.control.hear(lifeline.Obeyed(rig.orders[0].number, code=code, message="/a/path"))
+        rig.control.hear(
+            lifeline.Obeyed(rig.orders[0].number, code=code, message="/a/m.onnx: too large")
+        )
 
     assert asked.result().status_code == 500
-    assert asked.result().json() == {"message": "Model package is broken."}
+    assert asked.result().json() == {"message": "m.onnx: too large"}
 
 
 @pytest.mark.parametrize("many", [False, True])

@@ -156,12 +156,18 @@ async def test_a_model_must_be_named(
 
 @pytest.mark.parametrize(
     ("name", "status", "text"),
-    [("nobody/7", 404, "nobody/7"), ("broken", 500, "Model package is broken.")],
+    [
+        ("nobody/7", 404, "nobody/7"),
+        ("broken", 500, "Model broken cannot be served: m.onnx: no outputs"),
+    ],
 )
 async def test_what_cannot_be_loaded(
     rig: support.Rig, client: httpx.AsyncClient, name: str, status: int, text: str
 ) -> None:
-    rig.models.replace([], packages=(roster.Package("broken", "/x", roster.State.REFUSED),))
+    refused = roster.Package(
+        "broken", "/x", roster.State.REFUSED, reason="/srv/my models/x/m.onnx: no outputs"
+    )
+    rig.models.replace([], packages=(refused,))
 
     answer = await client.post("/model/add", json={"model_id": name})
 

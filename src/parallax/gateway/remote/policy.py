@@ -88,11 +88,15 @@ class Policy:
             BadImageError: one of them is out of bounds. The message does not name it.
         """
         if not all(self.reachable(address) for address in found):
-            raise problems.not_loaded(f"{host} has an address that is not global.")
+            raise problems.not_loaded(
+                f"{host} has an address that is not global (--url-non-global allows it)."
+            )
 
     def _scheme(self, scheme: str) -> str:
         if scheme != "https" and not self.non_https:
-            raise problems.not_loaded("This server does not fetch a non https:// URL.")
+            raise problems.not_loaded(
+                "This server does not fetch a non https:// URL (--url-non-https allows it)."
+            )
         if scheme not in DEFAULT_PORTS:
             raise problems.not_loaded("The URL is neither https:// nor http://.")
         return scheme
@@ -100,7 +104,9 @@ class Policy:
     def _host(self, text: str) -> str:
         host = names.canonical(text)
         if not self.without_fqdn and not names.is_fqdn(host):
-            raise problems.not_loaded("This server does not fetch from a URL without FQDN.")
+            raise problems.not_loaded(
+                "This server does not fetch from a URL without FQDN (--url-without-fqdn allows it)."
+            )
         address = names.literal(host)
         if address is None and not names.is_name(host):
             raise _malformed()
@@ -116,7 +122,8 @@ class Policy:
             raise _malformed()
         if port != DEFAULT_PORTS[scheme] and not self.any_port:
             raise problems.not_loaded(
-                f"This server fetches only from the default port of {scheme}."
+                f"This server fetches only from the default port of {scheme} "
+                "(--url-non-global allows others)."
             )
         return port
 

@@ -41,9 +41,21 @@ def find(models: context.Models, requested: str) -> spec.ModelSpec:
         model = models.find(name)
         if model is not None:
             return model
-    if any(_is_refused(package, requested) for package in models.packages):
-        raise errors.ModelRefusedError(f"The package of model {requested} cannot be served.")
-    raise errors.UnknownModelError(f"Model {requested[:_LONGEST_SHOWN]} is not served here.")
+    package = refused(models, requested)
+    if package is not None:
+        raise errors.ModelRefusedError(
+            f"Model package {package.id} is broken; GET /status says why."
+        )
+    raise errors.UnknownModelError(
+        f"Model {requested[:_LONGEST_SHOWN]} is not served here. GET /model/registry lists what is."
+    )
+
+
+def refused(models: context.Models, requested: str) -> roster.Package | None:
+    """Return the package that a client means, if it cannot be served."""
+    known = names(requested)
+    broken = (package for package in models.packages if package.state is roster.State.REFUSED)
+    return next((package for package in broken if package.id in known), None)
 
 
 def check(requested: str) -> None:
@@ -54,7 +66,9 @@ def check(requested: str) -> None:
     """
     segments = requested.split("/")
     if len(segments) > 2 or not _FORBIDDEN.isdisjoint(segments):
-        raise errors.BadModelIdError("Invalid Model ID sent in request.")
+        raise errors.BadModelIdError(
+            f"Invalid Model ID sent in request: {requested[:_LONGEST_SHOWN]!r}"
+        )
 
 
 def names(requested: str) -> tuple[str, ...]:
@@ -74,7 +88,3 @@ def stubbed(models: context.Models, requested: str) -> spec.ModelSpec | None:
         return None
     kin = (model for model in models.known() if model.id.partition("/")[0] == project)
     return next(kin, None)
-
-
-def _is_refused(package: roster.Package, requested: str) -> bool:
-    return package.state is roster.State.REFUSED and package.id in names(requested)

@@ -57,7 +57,7 @@ async def _source(asked: query.Query, scope: types.Scope, body: bytes) -> pictur
         return pictures.from_text("url", asked.image)
     content_type = datastructures.Headers(scope=scope).get("content-type")
     if content_type is None:
-        raise problems.BadRequestError("Request must include a Content-Type header.")
+        raise problems.BadRequestError("Request must include a Content-Type header, or ?image=URL.")
     if content_type.partition(";")[0].strip().lower() == "multipart/form-data":
         return await multipart.picture(content_type, body)
     # Whatever the header says of it: clients of this route call bare base64 JSON.

@@ -83,7 +83,10 @@ def from_body(kind: str, body: bytes) -> Source:
     if not body.isascii():
         if kind == "numpy":
             raise _no_array()
-        raise problems.not_loaded("The body holds raw bytes, where text is expected.")
+        raise problems.not_loaded(
+            "The body holds raw bytes, where text is expected; send base64, or the file as the "
+            'multipart part "file".'
+        )
     return from_text(kind, body.decode("ascii"))
 
 
@@ -95,7 +98,7 @@ def from_text(kind: str, value: str) -> Source:
     """
     reader = _READERS.get(kind)
     if reader is None:
-        default = f"Image type {kind[:_LONGEST_SHOWN]!r} is not known."
+        default = f"Image type {kind[:_LONGEST_SHOWN]!r} is not known (base64, url or numpy)."
         raise problems.not_loaded(_REFUSALS.get(kind, default))
     return reader(value)
 

@@ -41,8 +41,7 @@ class Registry:
 
     async def add(self, request: requests.Request) -> responses.Response:
         """Load a model; the answer lists it already."""
-        model = ids.find(self._api.models, await self._named(request))
-        await self._api.control.load(model.id, self._until())
+        await self._load(await self._named(request))
         return self._shown()
 
     async def remove(self, request: requests.Request) -> responses.Response:
@@ -67,10 +66,20 @@ class Registry:
 
     async def start(self, request: requests.Request) -> responses.Response:
         """The older form of ``add``."""
-        model = ids.find(self._api.models, "/".join(request.path_params.values()))
-        await self._api.control.load(model.id, self._until())
+        await self._load("/".join(request.path_params.values()))
         started = Started(200, "inference session started from local memory.")
         return _json(msgspec.json.encode(started))
+
+    async def _load(self, requested: str) -> None:
+        try:
+            model_id = ids.find(self._api.models, requested).id
+        except errors.ModelRefusedError:
+            # Here the reason is asked for, and the control tells it.
+            package = ids.refused(self._api.models, requested)
+            if package is None:
+                raise
+            model_id = package.id
+        await self._api.control.load(model_id, self._until())
 
     async def _named(self, request: requests.Request) -> str:
         body = await bodies.read(request.receive, self._api.settings.limits.timeout)

@@ -61,18 +61,23 @@ def names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(plain))
 
 
+def accepted() -> tuple[str, ...]:
+    """Return all words that name a family: its name and those of models that it stands for."""
+    return tuple(sorted({*names(), *SYNONYMS}))
+
+
 def of(model: spec.ModelSpec) -> base.Family:
     """Return the family of a served model."""
     return next(f for f in FAMILIES if f.name == model.family and f.task == model.task)
 
 
 def named(name: str, task: str | None, *, decoded: bool | None = None) -> list[base.Family]:
-    """Return the families of this name and task, the likelier first; None: any task.
+    """Return the families of this name (in any case) and task, the likelier first; None: any task.
 
     ``decoded`` says whether the exported graph does more of the decoding than usual; None: it is
     not known, so both variants are in question.
     """
-    wanted = SYNONYMS.get(name, name)
+    wanted = SYNONYMS.get(name.lower(), name.lower())
     found = [f for f in FAMILIES if f.name.removesuffix(DECODED_SUFFIX) == wanted]
     return _variants([f for f in found if task in (None, f.task)], decoded)
 
@@ -97,21 +102,26 @@ def _variants(families: Sequence[base.Family], decoded: bool | None) -> list[bas
     return (variants or plain) if decoded else plain
 
 
-def recognise(
-    outputs: Sequence[base.Shape], network: tuple[int, int], known: spec.Layout, task: str | None
+def possible(
+    families: Sequence[base.Family], known: spec.Layout, task: str | None
 ) -> list[base.Family]:
-    """Return the families whose head these output shapes may be, without the decoded variants.
+    """Return those of the families that may be meant; None: the task is not known.
 
     Keypoints are looked for only where something tells of them, because some number of them fits
     most shapes.
     """
     if task is None and not known.keypoints:
-        possible = [f for f in FAMILIES if f.task != tasks.KEYPOINT_DETECTION]
-    else:
-        possible = [f for f in FAMILIES if task in (None, f.task)]
+        return [family for family in families if family.task != tasks.KEYPOINT_DETECTION]
+    return [family for family in families if task in (None, family.task)]
+
+
+def recognise(
+    outputs: Sequence[base.Shape], network: tuple[int, int], known: spec.Layout, task: str | None
+) -> list[base.Family]:
+    """Return the families whose head these output shapes may be, without the decoded variants."""
     return [
         family
-        for family in possible
+        for family in possible(FAMILIES, known, task)
         if not family.name.endswith(DECODED_SUFFIX)
         and family.recognise(outputs, network, known) is not None
     ]
