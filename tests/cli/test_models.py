@@ -121,6 +121,23 @@ def test_check_of_a_file_leaves_its_neighbours_out(
     assert "dogs" not in result.stdout
 
 
+def test_check_of_several_is_one_block_for_each(
+    run: Run, catalog: Catalog, directory: Path
+) -> None:
+    many = spec.Thresholds(best_by_class=(0.1, 0.2, 0.3, 0.4))
+    catalog.specs = (
+        model(directory / "cats.onnx"),
+        model(directory / "dogs.onnx", id="dogs", thresholds=many),
+    )
+
+    lines = run("models", "check", directory).stdout.splitlines()
+
+    assert lines.count("") == 1
+    assert [line for line in lines if line != line.rstrip()] == []
+    first, second = (line for line in lines if line.startswith("id "))
+    assert first.index("cats") == second.index("dogs")
+
+
 def test_check_of_weights_that_are_a_link_to_elsewhere(
     run: Run, catalog: Catalog, directory: Path, tmp_path: Path
 ) -> None:

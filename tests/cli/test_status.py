@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from parallax.cli import status_client
+from parallax.contract import roster
 from tests.cli.conftest import Run
 
 STATUS: dict[str, Any] = {
@@ -90,7 +91,7 @@ def test_tables_for_people(run: Run, server: Server) -> None:
 def test_reasons_of_models_stand_below_their_table(run: Run, server: Server) -> None:
     reason = "m.onnx: " + "not an ONNX file " * 6
     models = [
-        {"id": "m", "state": "loaded", "reason": reason, "package": "/models/m.onnx"},
+        {"id": "m", "state": "refused", "reason": reason, "package": "/models/m.onnx"},
         {"id": "", "state": "refused", "reason": "no id", "package": "/models/x y.onnx"},
         {"id": "ok", "state": "loaded", "reason": "", "package": "/models/ok.onnx"},
     ]
@@ -101,6 +102,32 @@ def test_reasons_of_models_stand_below_their_table(run: Run, server: Server) -> 
     assert f"m: {reason}".rstrip() in shown
     assert "/models/x y.onnx: no id" in shown
     assert "ok: " not in shown
+
+
+def test_a_refused_replacement_is_told_from_one_on_its_way(run: Run, server: Server) -> None:
+    row = {"state": "loaded", "version": "41d9"}
+    models = [
+        {**row, "id": "old", "reason": "no outputs"},
+        {**row, "id": "soon", "reason": roster.BEING_LOADED},
+    ]
+    server.body = json.dumps({**STATUS, "models": models}).encode()
+
+    lines = run("status", "--url", server.url).stdout.splitlines()
+
+    refused = "old: the files there now are refused, version 41d9 is served: no outputs"
+    assert lines[-2:] == [refused, "soon: a new version is being loaded"]
+
+
+def test_the_size_of_an_input_is_a_word_and_no_line_ends_in_blanks(
+    run: Run, server: Server
+) -> None:
+    models = [{"id": "m", "input": [256, 128], "reason": ""}, {"id": "[0, 1]", "input": None}]
+    server.body = json.dumps({**STATUS, "models": models}).encode()
+
+    lines = run("status", "--url", server.url).stdout.splitlines()
+
+    assert any(line.endswith("256x128") for line in lines)
+    assert [line for line in lines if line != line.rstrip()] == []
 
 
 def test_port_of_the_settings_is_asked(run: Run, server: Server, environ: dict[str, str]) -> None:
@@ -140,6 +167,7 @@ def test_nobody_there(run: Run, server: Server) -> None:
     result = run("status", "--url", server.url)
     assert result.exit_code == 1
     assert f"parallax: no server answers at {server.url}/status: " in result.stderr
+    assert result.stderr.endswith("; --url names another\n")
 
 
 def test_not_an_address(run: Run) -> None:
@@ -179,4 +207,13 @@ def test_a_server_that_wants_another_key_is_named(run: Run, server: Server) -> N
     result = run("status", "--url", server.url)
 
     assert result.exit_code == 1
-    assert "asks for an API key" in result.output
+    assert "asks for an API key; with --url no key is sent. Use PARALLAX_PORT=" in result.output
+
+
+def test_a_key_that_the_server_does_not_take_is_said(
+    run: Run, server: Server, environ: dict[str, str]
+) -> None:
+    server.code = 401
+    environ |= {"PARALLAX_API_KEY": "mine", "PARALLAX_PORT": str(server.server_port)}
+
+    assert "does not take the API key of the settings" in run("status").stderr

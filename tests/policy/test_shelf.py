@@ -301,3 +301,12 @@ def end_load(made: shelves.Shelf, loaded: set[tuple[str, str]], *, succeeds: boo
         made.loaded(model, model)
     elif model is not None:
         made.refuse(model, "it fails")
+
+
+def test_a_place_without_a_package_has_no_line() -> None:
+    made = shelf(V1)
+
+    line = made.at("/m")
+    assert line is not None
+    assert (line.id, line.state, line.version) == ("m", roster.State.LOADED, "v1")
+    assert made.at("/nothing") is None

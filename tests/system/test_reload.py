@@ -158,7 +158,9 @@ def test_a_broken_version_changes_nothing_but_what_is_said(site: Site) -> None:
     assert (row["state"], row["version"]) == ("loaded", old)
     assert site.labels("m") <= set(FIRST)
     assert row["reason"] in site.server.log
-    assert "m: not an ONNX file" in servers.run("status", "--url", site.server.url).stdout
+    assert f"; version {old} stays" in site.server.log
+    stays = f"m: the files there now are refused, version {old} is served: not an ONNX file"
+    assert stays in servers.run("status", "--url", site.server.url).stdout
 
     site.put("m", SECOND, seed=2)
     site.wait_labels("m", SECOND)

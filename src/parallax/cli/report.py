@@ -11,7 +11,7 @@ from typing import Any
 from rich import box, console, table, text
 
 from parallax.cli import model_facts
-from parallax.contract import spec
+from parallax.contract import roster, spec
 
 _PIPED_WIDTH = 160
 
@@ -24,17 +24,28 @@ def print_status(status: Mapping[str, Any]) -> None:
     _print_rows(out, "Processes", status["processes"])
     streams = [{"stream": name, **_row(value)} for name, value in status["streams"].items()]
     _print_rows(out, "Streams", streams)
-    models = [_row(model, "id") for model in status["models"]]
+    models = [_sized(_row(model, "id")) for model in status["models"]]
     # Reasons and paths are long; in columns they would leave no room for the rest.
     _print_rows(out, "Models", [_without(model, ("reason", "package")) for model in models])
-    _print_notes(
-        out,
-        [
-            f"{model.get('id') or model.get('package')}: {model['reason']}"
-            for model in models
-            if model.get("reason")
-        ],
-    )
+    _print_notes(out, [_why(model) for model in models if model.get("reason")])
+
+
+def _why(model: Mapping[str, Any]) -> str:
+    """Return why a package's files are not served, and what is served in their stead."""
+    name, reason = model.get("id") or model.get("package"), model["reason"]
+    if model.get("state") != roster.State.LOADED or reason == roster.BEING_LOADED:
+        return f"{name}: {reason}"
+    served = f"version {model.get('version')} is served"
+    return f"{name}: the files there now are refused, {served}: {reason}"
+
+
+def _sized(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of a model with its input's width and height as one word."""
+    match row.get("input"):
+        case [int() as width, int() as height]:
+            return {**row, "input": f"{width}x{height}"}
+        case _:
+            return row
 
 
 def _without(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -51,11 +62,17 @@ def print_models(specs: Sequence[spec.ModelSpec], notes: Sequence[str]) -> None:
 def print_check(specs: Sequence[spec.ModelSpec], notes: Sequence[str]) -> None:
     """Print all that is known of each model, a line per fact."""
     out = _console()
+    # One table for all, so that they have one width of columns.
+    grid = table.Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for model in specs:
-        grid = table.Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        if grid.row_count:
+            grid.add_row()
         for name, value in model_facts.all_of(model).items():
             grid.add_row(text.Text(name, style="dim"), text.Text(_cell(value)))
-        out.print(grid)
+    if specs:
+        _print(out, grid)
+    if notes and len(specs) > 1:
+        out.print()
     _print_notes(out, notes)
 
 
@@ -64,9 +81,17 @@ def _console() -> console.Console:
     return console.Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 
 
+def _print(out: console.Console, grid: table.Table) -> None:
+    """Print without the blanks that fill up the last column."""
+    with out.capture() as caught:
+        out.print(grid)
+    for line in caught.get().removesuffix("\n").split("\n"):
+        out.file.write(line.rstrip(" ") + "\n")
+
+
 def _print_notes(out: console.Console, notes: Sequence[str]) -> None:
     for note in notes:
-        out.print(text.Text(note))
+        out.print(text.Text(note), soft_wrap=True)
 
 
 def _headline(status: Mapping[str, Any]) -> text.Text:
@@ -97,7 +122,7 @@ def _print_rows(out: console.Console, title: str, rows: Sequence[Mapping[str, An
         grid.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(text.Text(_cell(row.get(column))) for column in columns))
-    out.print(grid)
+    _print(out, grid)
 
 
 def _columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:

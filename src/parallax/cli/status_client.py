@@ -40,7 +40,9 @@ def fetch(url: str, key: str | None = None) -> dict[str, Any]:
         status = json.loads(_get(target, key))
     except (OSError, http.client.HTTPException) as problem:
         reason = getattr(problem, "reason", None) or problem
-        raise errors.StartupError(f"no server answers at {target}: {reason}") from problem
+        raise errors.StartupError(
+            f"no server answers at {target}: {reason}; --url names another"
+        ) from problem
     except ValueError as problem:
         raise errors.StartupError(f"{target} answers, but not with a status") from problem
     return _complete(status, target)
@@ -61,11 +63,17 @@ def _get(target: str, key: str | None) -> bytes:
         if refusal.code == http.client.SERVICE_UNAVAILABLE and body.startswith(b"{"):
             return body  # not ready, and saying so
         if refusal.code == http.client.UNAUTHORIZED:
-            raise errors.StartupError(
-                f"{target} asks for an API key; PARALLAX_API_KEY names one for the server of the "
-                "settings (without --url)"
-            ) from refusal
+            raise errors.StartupError(_unauthorized(target, key)) from refusal
         raise
+
+
+def _unauthorized(target: str, key: str | None) -> str:
+    if key is not None:
+        return f"{target} does not take the API key of the settings; PARALLAX_API_KEY names another"
+    return (
+        f"{target} asks for an API key; with --url no key is sent. "
+        "Use PARALLAX_PORT=… PARALLAX_API_KEY=… parallax status instead."
+    )
 
 
 def _complete(status: object, target: str) -> dict[str, Any]:

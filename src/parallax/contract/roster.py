@@ -20,6 +20,10 @@ class State(StrEnum):
     REFUSED = "refused"
 
 
+BEING_LOADED = "a new version is being loaded"
+"""The reason of a package that is served in the version before; any other is a refusal."""
+
+
 class Package(Struct, frozen=True):
     """One row of ``/status``: a place on disk and what it is to the server."""
 

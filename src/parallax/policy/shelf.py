@@ -68,6 +68,11 @@ class Shelf:
         if entry is not None and self._owner(entry.id) is None:
             self._unloaded.discard(entry.id)
 
+    def at(self, place: str) -> roster.Package | None:
+        """Return the line about one package; None where there is none."""
+        entry = self._entries.get(place)
+        return self._row(entry, self._owner(entry.id) is entry) if entry else None
+
     @property
     def lacks_demo(self) -> bool:
         """Whether the demo model has to be read, because nothing else could be served."""
@@ -152,7 +157,7 @@ class Shelf:
             reason = reason or f"the id {entry.id!r} is already taken by another package"
         elif entry.served:
             state, model = roster.State.LOADED, entry.served
-            reason = reason or ("a new version is being loaded" if entry.waiting else "")
+            reason = reason or (roster.BEING_LOADED if entry.waiting else "")
         elif entry.waiting:
             unloaded = entry.id in self._unloaded
             state = roster.State.UNLOADED if unloaded else roster.State.LOADING

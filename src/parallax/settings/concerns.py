@@ -243,7 +243,8 @@ class ModelSettings:
         env=("MODEL_CACHE_DIR",),
         repeatable=True,
         form="directory",
-        help="Directory of models; default: ./models if it exists, else the demo detector.",
+        help="Directory of models; default: ./models if it exists. "
+        "The demo detector is served when there is no model.",
     )
     cache_dir: str | None = option(
         None, help="Where prepared graphs are kept; default: $XDG_CACHE_HOME/parallax."

@@ -60,9 +60,10 @@ def url(host: str, port: int) -> str:
 
 
 def try_it(address: str, model: str, sample: Path) -> str:
-    """Return a shell command that sends the sample picture to a model."""
-    return (
-        f"""base64 -w0 {shlex.quote(str(sample))} | sed 's|.*|{{"model_id":"{model}","image":"""
-        f"""{{"type":"base64","value":"&"}}}}|' | curl -s {address}/infer/object_detection"""
-        f""" -H 'Content-Type: application/json' -d @-"""
-    )
+    """Return a shell command that sends the sample picture to a model of any task."""
+    name = str(sample)
+    if any(each in name for each in ',;"\\'):
+        # curl ends a name at these, unless it is in quotes of its own.
+        escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+        name = f'"{escaped}"'
+    return f"curl -s {shlex.quote(f'{address}/{model}')} -F {shlex.quote(f'file=@{name}')}"

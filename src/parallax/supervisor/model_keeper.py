@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from parallax.contract import errors, lifeline, spec
 from parallax.policy import shelf as shelves
 from parallax.settings import concerns
-from parallax.supervisor import keeper, prepare, rollout, room
+from parallax.supervisor import keeper, model_log, prepare, rollout, room
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +74,10 @@ class ModelKeeper:
     def take(self, readings: Sequence[spec.Reading], gone: Sequence[str]) -> None:
         """Take in what the watcher has read."""
         for place in gone:
+            model_log.gone(self._shelf.at(place))
             self._shelf.drop(place)
         for reading in readings:
+            model_log.read(reading, self._shelf.at(reading.place))
             self._shelf.take(reading)
         self._wake.set()
 
@@ -110,7 +112,7 @@ class ModelKeeper:
         shelf, now = self._shelf, self._rollout.roster
         wanted = shelf.serving(), shelf.others(), shelf.rows()
         if wanted != (now.serving, now.unloaded, now.packages) or now.loading:
-            _log_changes(now.serving, wanted[0])
+            model_log.switched(now.serving, wanted[0], wanted[2])
             await self._rollout.switch(*wanted)
 
     async def _load(self, model: spec.ModelSpec) -> None:
@@ -118,7 +120,7 @@ class ModelKeeper:
         if not reason:
             reason = await self._rollout.load(fitting)
         if reason:
-            log.error("model %s, version %s, is refused: %s", model.id, model.version, reason)
+            model_log.refused(model, reason, self._rollout.roster.serving)
             self._shelf.refuse(model, reason)
         else:
             self._shelf.loaded(model, fitting)
@@ -126,6 +128,7 @@ class ModelKeeper:
     async def _read_demo(self) -> None:
         if self._shelf.lacks_demo:
             for reading in await prepare.read(self._settings, (shelves.DEMO_PLACE,)):
+                model_log.demo(reading)
                 self._shelf.take(reading)
 
     def _answer(self) -> None:
@@ -171,13 +174,3 @@ def at_start(readings: Sequence[spec.Reading]) -> shelves.Shelf:
     while (model := shelf.next()) is not None:
         shelf.loaded(model, model)
     return shelf
-
-
-def _log_changes(before: Sequence[spec.ModelSpec], after: Sequence[spec.ModelSpec]) -> None:
-    old = {model.id: model.version for model in before}
-    new = {model.id: model.version for model in after}
-    for model_id, version in new.items():
-        if old.get(model_id) != version:
-            log.info("model %s is served in version %s", model_id, version)
-    for model_id in old.keys() - new.keys():
-        log.info("model %s is served no more", model_id)

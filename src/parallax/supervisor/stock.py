@@ -9,7 +9,16 @@ from parallax.contract import errors, roster
 from parallax.policy import shelf as shelves
 from parallax.policy import trials
 from parallax.settings import concerns
-from parallax.supervisor import announce, herald, model_keeper, prepare, rollout, room, watch
+from parallax.supervisor import (
+    announce,
+    herald,
+    model_keeper,
+    model_log,
+    prepare,
+    rollout,
+    room,
+    watch,
+)
 from parallax.supervisor.streams import Streams
 
 
@@ -45,11 +54,16 @@ async def take(settings: concerns.Settings, say: announce.Announcer) -> Found:
         StartupError: a package cannot be served; the message names each one and why.
     """
     looked = await watch.first_look(settings)
-    shelf = model_keeper.at_start(await prepare.read_all(settings))
+    readings = await prepare.read_all(settings)
+    shelf = model_keeper.at_start(readings)
     refused = [row for row in shelf.rows() if row.state is roster.State.REFUSED]
     if refused:
         raise errors.StartupError("\n".join(f"{row.path}: {row.reason}" for row in refused))
-    say.models(shelf.serving(), shelf.notes())
+    notes = [note for each in readings if each.place != shelves.DEMO_PLACE for note in each.notes]
+    say.models(shelf.serving(), (*notes, *shelf.notes()))
+    for each in readings:
+        if each.place == shelves.DEMO_PLACE:
+            model_log.demo(each)
     return Found(looked, shelf)
 
 

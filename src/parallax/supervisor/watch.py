@@ -73,16 +73,9 @@ class Watcher:
         return seen
 
     async def _read(self, changes: settling.Changes) -> None:
-        for path in changes.changed:
-            log.info("%s has changed and is read", path)
-        for path in changes.gone:
-            log.info("%s is gone", path)
+        # Not every place holds a model; who takes the readings knows, and says what has changed.
+        log.debug("to be read: %s; gone: %s", changes.changed, changes.gone)
         readings = await prepare.read(self._settings, changes.changed) if changes.changed else ()
-        for reading in readings:
-            if reading.reason:
-                log.error("%s is refused: %s", reading.path, reading.reason)
-            for note in reading.notes:
-                log.info("%s: %s", reading.id, note)
         # A folder that still has files, but none of a model, holds a package no more.
         read = {reading.place for reading in readings}
         emptied = [path for path in changes.changed if path not in read]

@@ -41,7 +41,8 @@ def main(end: socket.socket, config: WorkerConfig) -> None:
         line.say(lifeline.Failed(problem.code, problem.message))
         raise SystemExit(REFUSED) from problem
     seconds = time.monotonic() - started
-    detail = f"{len(loaded)} model(s) on {config.device}, warm in {seconds:.1f} s"
+    models = "1 model" if len(loaded) == 1 else f"{len(loaded)} models"
+    detail = f"{models} on {config.device}, warm in {seconds:.1f} s"
     uvloop.run(_serve(line, ears, config, loaded, lifeline.Ready(detail)))
 
 
