@@ -1,6 +1,10 @@
-"""How faithfully pictures are decoded and resized: the choice between speed and the reference."""
+"""What api and stage workers both know of decoding: how faithful it is, and how arrays are told
+from pictures."""
 
 from enum import StrEnum
+
+NPY_SIGNATURE = b"\x93NUMPY"
+"""How a ``.npy`` file starts."""
 
 
 class Decoding(StrEnum):

@@ -17,7 +17,7 @@ from parallax.contract import spec
 from parallax.models import graph, network, plain
 from parallax.models.families import base, heads
 
-FUSE_VERSION = 5
+FUSE_VERSION = 6
 """Raise it whenever the nodes made here or in a family change: cached graphs are then made anew."""
 
 INPUT_NAME = base.PREFIX + "pixels"

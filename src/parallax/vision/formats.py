@@ -18,6 +18,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from parallax.contract import decoding
 from parallax.vision import npy, refusal, structure, webp
 
 FORMATS = ("JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", "NPY")
@@ -105,5 +106,5 @@ _SIGNATURES: tuple[tuple[bytes, Opener], ...] = (
     (b"MM\x00*", _tiff),
     (b"II+\x00", _tiff),
     (b"MM\x00+", _tiff),
-    (npy.SIGNATURE, npy.read),
+    (decoding.NPY_SIGNATURE, npy.read),
 )

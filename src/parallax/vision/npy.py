@@ -13,8 +13,6 @@ from PIL import Image
 
 from parallax.vision import refusal
 
-SIGNATURE = b"\x93NUMPY"
-
 _MAX_HEADER = 1000
 """Characters; NumPy writes some 120 for an array of three axes."""
 

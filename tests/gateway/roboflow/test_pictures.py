@@ -7,11 +7,11 @@ from typing import cast
 import msgspec
 import pytest
 
-from parallax.contract import errors
+from parallax.contract import decoding, errors
 from parallax.gateway.remote import fetch
 from parallax.gateway.roboflow import fields, pictures
 
-NPY = pictures.NPY + b"\x01\x00 and so on"
+NPY = decoding.NPY_SIGNATURE + b"\x01\x00 and so on"
 
 
 def text(content: bytes) -> str:

@@ -11,17 +11,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from parallax.contract import errors
+from parallax.contract import decoding, errors
 from parallax.gateway import problems
-from parallax.gateway.remote import fetch
+from parallax.gateway.remote import fetch, policy
 from parallax.gateway.roboflow import fields
 
 FETCHES_AT_ONCE = 8
 """URLs of one request that are fetched at a time."""
-NPY = b"\x93NUMPY"
-"""How a ``.npy`` file starts."""
 
-_LONGEST_URL = 8192
 _LONGEST_SHOWN = 40
 _IN_PROCESS = "Image type {} is for programs that run in the server; send the picture as base64."
 _REFUSALS = {
@@ -78,7 +75,7 @@ def from_body(kind: str, body: bytes) -> Source:
     kind = kind.lower()
     if not body:
         raise problems.not_loaded("The body is empty.")
-    if kind == "numpy" and body.startswith(NPY):
+    if kind == "numpy" and body.startswith(decoding.NPY_SIGNATURE):
         return body
     if not body.isascii():
         if kind == "numpy":
@@ -148,7 +145,7 @@ def _numpy(text: str) -> bytes:
         content = _base64(text)
     except errors.BadImageError:
         raise _no_array() from None
-    if not content.startswith(NPY):
+    if not content.startswith(decoding.NPY_SIGNATURE):
         raise _no_array()
     return content
 
@@ -160,8 +157,8 @@ def _no_array() -> errors.BadImageError:
 
 
 def _url(text: str) -> Url:
-    if not 0 < len(text) <= _LONGEST_URL:
-        raise problems.not_loaded(f"A URL has from 1 to {_LONGEST_URL} characters.")
+    if not 0 < len(text) <= policy.LONGEST_URL:
+        raise problems.not_loaded(f"A URL has from 1 to {policy.LONGEST_URL} characters.")
     return Url(text)
 
 

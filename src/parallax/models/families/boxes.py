@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -100,6 +101,29 @@ def fits(known: int, found: int) -> bool:
     return found > 0 and known in (0, found)
 
 
+def counted(known: spec.Layout, classes: int, anchors: int) -> spec.Layout | None:
+    """Complete a layout by numbers read off the shapes; None where the package says otherwise."""
+    if not fits(known.classes, classes):
+        return None
+    return msgspec.structs.replace(known, classes=classes, anchors=anchors)
+
+
+def with_prototypes(layout: spec.Layout, found: Planes) -> spec.Layout:
+    """Complete the layout of rows, the first output, by the prototypes that they weigh."""
+    return msgspec.structs.replace(
+        layout, coefficients=found.count, map_size=found.size, order=(0, found.index)
+    )
+
+
+def conditional(ops: base.Ops[base.V], rows: base.V, layout: spec.Layout) -> tuple[base.V, base.V]:
+    """Return score and class (N, A, 1) of rows (N, A, 4 + 1 + C + E): box, objectness, classes.
+
+    The score is the best class's probability times the objectness.
+    """
+    best, classes = ops.largest(ops.cut(rows, axis=2, start=5, end=5 + layout.classes), axis=2)
+    return ops.multiply(best, ops.cut(rows, axis=2, start=4, end=5)), classes
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """Boxes and class scores as two outputs."""
@@ -123,3 +147,9 @@ def pair(outputs: Sequence[base.Shape]) -> Pair | None:
         if box_shape[1:] == (anchors, 4) and anchors is not None and classes is not None:
             return Pair(anchors, classes, (box, score))
     return None
+
+
+def paired(known: spec.Layout, found: Pair) -> spec.Layout | None:
+    """Complete a layout by two outputs; None where the package says otherwise."""
+    layout = counted(known, found.classes, found.anchors)
+    return None if layout is None else msgspec.structs.replace(layout, order=found.order)

@@ -89,8 +89,4 @@ def _layout(
     found = boxes.pair(outputs)
     if found is None or grids.is_dense(network, found.anchors):
         return None
-    if not boxes.fits(known.classes, found.classes):
-        return None
-    return msgspec.structs.replace(
-        known, classes=found.classes, anchors=found.anchors, order=found.order
-    )
+    return boxes.paired(known, found)

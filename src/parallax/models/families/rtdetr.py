@@ -34,10 +34,7 @@ class RtDetr:
         if found is None or len(outputs) != 1:
             return None
         queries, columns = found
-        classes = columns - _BOX
-        if not boxes.fits(known.classes, classes):
-            return None
-        return msgspec.structs.replace(known, classes=classes, anchors=queries)
+        return boxes.counted(known, classes=columns - _BOX, anchors=queries)
 
     def decode(
         self,

@@ -66,17 +66,9 @@ class Yolo26Segment(Yolo26):
     ) -> spec.Layout | None:
         """See ``base.Family``."""
         rows, plane = boxes.ranked(outputs, network), boxes.planes(outputs)
-        if rows is None or plane is None:
+        if rows is None or plane is None or rows[1] != _COLUMNS + plane.count:
             return None
-        if rows[1] != _COLUMNS + plane.count:
-            return None
-        return msgspec.structs.replace(
-            known,
-            anchors=rows[0],
-            coefficients=plane.count,
-            map_size=plane.size,
-            order=(0, plane.index),
-        )
+        return boxes.with_prototypes(msgspec.structs.replace(known, anchors=rows[0]), plane)
 
     def _extras(self, ops: base.Ops[base.V], rows: base.V, layout: spec.Layout) -> base.V | None:
         return ops.cut(rows, axis=2, start=_COLUMNS, end=_COLUMNS + layout.coefficients)

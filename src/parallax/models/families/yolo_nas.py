@@ -4,8 +4,6 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from parallax.contract import spec, tasks
 from parallax.models.families import base, boxes, grids
 
@@ -27,11 +25,7 @@ class YoloNas:
         found = boxes.pair(outputs)
         if found is None or len(outputs) != 2 or found.anchors != grids.anchor_count(network):
             return None
-        if not boxes.fits(known.classes, found.classes):
-            return None
-        return msgspec.structs.replace(
-            known, classes=found.classes, anchors=found.anchors, order=found.order
-        )
+        return boxes.paired(known, found)
 
     def decode(
         self,

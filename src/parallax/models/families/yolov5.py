@@ -7,8 +7,6 @@ class probability, as in the suppression of both projects. Three anchors sit on 
 
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from parallax.contract import spec, tasks
 from parallax.models.families import base, boxes, grids
 
@@ -33,7 +31,7 @@ class YoloV5:
         if found is None or any(len(shape) != 5 for shape in outputs[1:]):
             return None
         columns, anchors = found
-        return _layout(known, classes=columns - _BOX - 1, anchors=anchors)
+        return boxes.counted(known, classes=columns - _BOX - 1, anchors=anchors)
 
     def decode(
         self,
@@ -44,13 +42,12 @@ class YoloV5:
     ) -> base.Head[base.V]:
         """See ``base.Family``."""
         rows = outputs[0]
-        start, end = _BOX + 1, _BOX + 1 + layout.classes
-        best, classes = ops.largest(ops.cut(rows, axis=2, start=start, end=end), axis=2)
-        objectness = ops.cut(rows, axis=2, start=_BOX, end=start)
+        end = _BOX + 1 + layout.classes
+        scores, classes = boxes.conditional(ops, rows, layout)
         segmented = layout.coefficients > 0
         return base.Rows(
             boxes=ops.cut(rows, axis=2, start=0, end=_BOX),
-            scores=ops.multiply(best, objectness),
+            scores=scores,
             classes=classes,
             count=layout.anchors,
             extras=ops.cut(rows, axis=2, start=end, end=end + layout.coefficients)
@@ -73,12 +70,8 @@ class YoloV5Segment(YoloV5):
         if found is None or plane is None:
             return None
         columns, anchors = found
-        layout = _layout(known, classes=columns - _BOX - 1 - plane.count, anchors=anchors)
-        if layout is None:
-            return None
-        return msgspec.structs.replace(
-            layout, coefficients=plane.count, map_size=plane.size, order=(0, plane.index)
-        )
+        layout = boxes.counted(known, classes=columns - _BOX - 1 - plane.count, anchors=anchors)
+        return None if layout is None else boxes.with_prototypes(layout, plane)
 
 
 def _has_anchor_boxes(network: tuple[int, int], rows: int) -> bool:
@@ -104,9 +97,3 @@ def _rows(
     if columns is None or anchors is None or not fits(network, anchors):
         return None
     return columns, anchors
-
-
-def _layout(known: spec.Layout, classes: int, anchors: int) -> spec.Layout | None:
-    if not boxes.fits(known.classes, classes):
-        return None
-    return msgspec.structs.replace(known, classes=classes, anchors=anchors)

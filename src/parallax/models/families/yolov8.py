@@ -44,7 +44,7 @@ class YoloV8:
         if len(outputs) != 1 or found is None:
             return None
         columns, anchors = found
-        return _layout(known, classes=columns - _BOX, anchors=anchors)
+        return boxes.counted(known, classes=columns - _BOX, anchors=anchors)
 
     def decode(
         self,
@@ -85,12 +85,8 @@ class YoloV8Segment(YoloV8):
         if found is None or plane is None:
             return None
         columns, anchors = found
-        layout = _layout(known, classes=columns - _BOX - plane.count, anchors=anchors)
-        if layout is None:
-            return None
-        return msgspec.structs.replace(
-            layout, coefficients=plane.count, map_size=plane.size, order=(0, plane.index)
-        )
+        layout = boxes.counted(known, classes=columns - _BOX - plane.count, anchors=anchors)
+        return None if layout is None else boxes.with_prototypes(layout, plane)
 
     def _extras(
         self, ops: base.Ops[base.V], rows: base.V, start: int, layout: spec.Layout
@@ -117,7 +113,7 @@ class YoloV8Pose(YoloV8):
                 return None
             keypoints = (columns - _BOX - known.classes) // known.keypoint_values
         classes = columns - _BOX - keypoints * known.keypoint_values
-        layout = _layout(known, classes=classes, anchors=anchors)
+        layout = boxes.counted(known, classes=classes, anchors=anchors)
         if layout is None or keypoints < 1:
             return None
         return msgspec.structs.replace(layout, keypoints=keypoints)
@@ -142,9 +138,3 @@ def _rows(outputs: Sequence[base.Shape], network: tuple[int, int]) -> tuple[int,
     if anchors != grids.anchor_count(network) and anchors <= columns:
         return None
     return columns, anchors
-
-
-def _layout(known: spec.Layout, classes: int, anchors: int) -> spec.Layout | None:
-    if not boxes.fits(known.classes, classes):
-        return None
-    return msgspec.structs.replace(known, classes=classes, anchors=anchors)

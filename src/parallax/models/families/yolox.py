@@ -8,8 +8,6 @@ the same places. Nothing in the shapes tells the two apart, so the second is a v
 
 from collections.abc import Sequence
 
-import msgspec
-
 from parallax.contract import spec, tasks
 from parallax.models.families import base, boxes, grids
 
@@ -35,10 +33,7 @@ class YoloX:
         _, anchors, columns = outputs[0]
         if columns is None or columns < _BOX + 2 or anchors != grids.anchor_count(network):
             return None
-        classes = columns - _BOX - 1
-        if not boxes.fits(known.classes, classes):
-            return None
-        return msgspec.structs.replace(known, classes=classes, anchors=anchors)
+        return boxes.counted(known, classes=columns - _BOX - 1, anchors=anchors)
 
     def decode(
         self,
@@ -49,11 +44,10 @@ class YoloX:
     ) -> base.Head[base.V]:
         """See ``base.Family``."""
         rows = outputs[0]
-        start, end = _BOX + 1, _BOX + 1 + layout.classes
-        best, classes = ops.largest(ops.cut(rows, axis=2, start=start, end=end), axis=2)
+        scores, classes = boxes.conditional(ops, rows, layout)
         return base.Rows(
             boxes=self._boxes(ops, rows, network),
-            scores=ops.multiply(best, ops.cut(rows, axis=2, start=_BOX, end=start)),
+            scores=scores,
             classes=classes,
             count=layout.anchors,
         )
