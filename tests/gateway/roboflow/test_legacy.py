@@ -60,6 +60,15 @@ async def test_a_multipart_file_is_the_picture(rig: support.Rig, client: httpx.A
     assert found.entry.bulk == large
 
 
+@pytest.mark.parametrize("media", ["image/jpeg", "application/x-www-form-urlencoded"])
+async def test_a_body_may_be_the_picture_itself(
+    rig: support.Rig, client: httpx.AsyncClient, media: str
+) -> None:
+    found, _ = await taken(rig, client, content=support.PICTURE, headers={"Content-Type": media})
+
+    assert found.entry.bulk == support.PICTURE
+
+
 async def test_a_get_may_have_a_body(rig: support.Rig, client: httpx.AsyncClient) -> None:
     answer = await client.request("GET", URL, content=BARE, headers=JSON)
 
@@ -78,7 +87,6 @@ async def test_ids_and_aliases_lead_to_the_model(
 @pytest.mark.parametrize(
     ("content", "headers", "text"),
     [
-        (support.PICTURE, JSON, "raw bytes"),
         (b"", JSON, "empty"),
         (b"data:image/png;base64,", JSON, "empty"),
         (b"", {"Content-Type": "multipart/form-data; boundary=x"}, "multipart"),

@@ -70,9 +70,14 @@ def test_a_bare_body_of_base64_is_lenient(body: bytes) -> None:
     assert pictures.from_body("Base64", body) == b"ABC"
 
 
-@pytest.mark.parametrize("body", [b"\xff\xd8\xff\xe0", b"\x89PNG", b"QUJD\xff"])
-def test_raw_bytes_are_no_base64(body: bytes) -> None:
-    assert "raw bytes" in cause(lambda: pictures.from_body("base64", body))
+@pytest.mark.parametrize("body", [b"\xff\xd8\xff\xe0", b"\x89PNG", NPY])
+def test_a_bare_body_that_is_no_text_is_the_picture(body: bytes) -> None:
+    assert pictures.from_body("base64", body) == body
+
+
+@pytest.mark.parametrize("kind", ["url", "pil"])
+def test_raw_bytes_are_no_url(kind: str) -> None:
+    assert "raw bytes" in cause(lambda: pictures.from_body(kind, b"\xff\xd8\xff\xe0"))
 
 
 @pytest.mark.parametrize("body", [NPY, text(NPY).encode()])

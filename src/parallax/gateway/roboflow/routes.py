@@ -20,7 +20,8 @@ _PICTURE: operation.Content = {
         "properties": {"file": operation.BYTES},
         "required": ["file"],
     },
-    # Bare base64 is the body, whatever the header calls it.
+    # The picture itself or bare base64 is the body, whatever the header calls it.
+    "image/*": operation.BYTES,
     "text/plain": operation.TEXT,
     "application/x-www-form-urlencoded": operation.TEXT,
 }
