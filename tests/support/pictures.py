@@ -45,7 +45,7 @@ def npy(pixels: NDArray[np.generic]) -> bytes:
 def decoded(data: bytes, *, auto_orient: bool = True) -> Pixels:
     """Return all pixels as our decoder reads them, (h, w, 3) RGB."""
     picture = decode.open_picture(data, LIMIT, auto_orient=auto_orient)
-    return np.asarray(decode.read(picture, picture.width, picture.height))
+    return decode.read(picture, picture.width, picture.height)
 
 
 def by_opencv(data: bytes) -> Pixels:

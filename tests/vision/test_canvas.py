@@ -16,8 +16,8 @@ from tests.support.pictures import Pixels, difference
 def drawn(pixels: Pixels, target: spec.InputSpec, *, averaging: bool) -> Pixels:
     frame, _ = geometry.fit(pixels.shape[1], pixels.shape[0], target)
     out = np.full((target.height, target.width, 3), 7, np.uint8)
-    resized = canvas.resized(pixels, frame, (0, 0), averaging=averaging)
-    canvas.put(resized, frame, target, out)
+    canvas.resize(pixels, frame, (0, 0), canvas.inside(frame, out), averaging=averaging)
+    canvas.surround(frame, target, out)
     return out
 
 

@@ -15,7 +15,7 @@ GREY = (100, 100, 100)
 def canvas(width: int = 200, height: int = 100, *, stroke: int = 1, scale: int = 1) -> draw.Canvas:
     """Return a grey canvas for a picture ``scale`` times as large."""
     image = Image.new("RGB", (width, height), GREY)
-    return draw.canvas(image, width * scale, height * scale, stroke)
+    return draw.canvas(np.asarray(image), width * scale, height * scale, stroke)
 
 
 def at(sheet: draw.Canvas, x: int, y: int) -> tuple[int, ...]:
@@ -120,7 +120,7 @@ def test_a_caption_longer_than_the_picture_is_cut_off() -> None:
 
 
 def test_the_result_is_a_jpeg_of_the_picture() -> None:
-    sheet = draw.canvas(Image.new("RGB", (64, 48), (250, 10, 10)), 64, 48, 1)
+    sheet = draw.canvas(np.asarray(Image.new("RGB", (64, 48), (250, 10, 10))), 64, 48, 1)
     with Image.open(io.BytesIO(sheet.jpeg())) as image:
         assert (image.format, image.size) == ("JPEG", (64, 48))
         red, green, blue = np.asarray(image.convert("RGB"))[20, 20]

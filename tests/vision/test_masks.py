@@ -208,3 +208,10 @@ def test_a_mask_without_a_cell_above_zero_has_no_extent() -> None:
         np.full(CELLS[::-1], -1.0, np.float32), masks.axes(NETWORK, CELLS, WIDE), WIDE
     )
     assert (at.width, at.height) == (0, 0)
+
+
+def test_the_values_that_occur_are_found() -> None:
+    classes = np.zeros((300, 70), np.uint8)
+    classes[299, 69], classes[0, 3] = 255, 7
+    assert masks.present(classes) == [0, 7, 255]
+    assert masks.present(np.full((2, 2), 9, np.uint8)) == [9]

@@ -62,6 +62,15 @@ def test_agrees_with_the_naive_loop(
     assert kept.tolist() == naive_keep(boxes, scores, threshold, classes)
 
 
+@pytest.mark.parametrize("groups", [1, 2, 40])
+def test_crowds_of_many_classes_are_settled_class_by_class(groups: int) -> None:
+    boxes, scores, _ = crowd()
+    classes = np.arange(len(boxes)) % groups
+    few = slice(0, 500)
+    kept = nms.keep(boxes[few], scores[few], 0.3, limit=1000, classes=classes[few])
+    assert kept.tolist() == naive_keep(boxes[few], scores[few], 0.3, classes[few])
+
+
 @pytest.mark.parametrize("limit", [0, 1, 7, 300, 2000])
 def test_blocks_and_limits_do_not_change_what_is_kept(limit: int) -> None:
     boxes, scores, expected = crowd()

@@ -60,6 +60,29 @@ def test_a_jpeg_of_very_many_scans_is_refused() -> None:
     refused(JPEG[:-2] + last * structure.MAX_SCANS + b"\xff\xd9", "scans")
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({}, True), ({"subsampling": "4:2:0"}, True), ({"progressive": True}, False)],
+)
+def test_only_a_baseline_jpeg_is_sure_to_have_one_scan(
+    options: dict[str, object], expected: bool
+) -> None:
+    assert structure.check_jpeg_header(encoded(gradient(), "JPEG", **options)) is expected
+    assert structure.check_jpeg_header(encoded(gradient().convert("L"), "JPEG")) is True
+
+
+def test_a_jpeg_whose_first_scan_lacks_a_component_is_not_sure_to_have_one_scan() -> None:
+    data = bytearray(encoded(gradient(), "JPEG"))
+    data[data.index(b"\xff\xda") + 4] = 1
+    assert not structure.check_jpeg_header(bytes(data))
+
+
+@pytest.mark.parametrize("odd", [b"\xff\xf0", b"\xff", b"\0", b"\xff\xc9\x00\x02"])
+def test_a_jpeg_with_anything_odd_in_its_header_is_not_sure_to_have_one_scan(odd: bytes) -> None:
+    data = encoded(gradient(), "JPEG")
+    assert not structure.check_jpeg_header(data[:2] + odd + data[2:])
+
+
 def test_a_large_jpeg_may_have_fewer_scans() -> None:
     scans = b"\xff\xda" * 30
     structure.check_jpeg_scans(scans, (8_000, 8_000))

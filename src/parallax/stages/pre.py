@@ -41,14 +41,15 @@ def prepare(
     wanted = _left_on(target, image)
     picture = decode.open_picture(data, max_pixels, auto_orient=wanted.auto_orient)
     frame, placed = geometry.fit(picture.width, picture.height, wanted)
+    shown = canvas.inside(frame, out)
     if decoding is Decoding.EXACT or wanted.grayscale or wanted.contrast:
         area = geometry.seen(placed)
         pixels = _stepped(_decoded(picture, area), wanted)
         averaging = decoding is Decoding.FAST or wanted.resize == "fill"
-        pixels = canvas.resized(pixels, frame, (area.left, area.top), averaging=averaging)
+        canvas.resize(pixels, frame, (area.left, area.top), shown, averaging=averaging)
     else:
-        pixels = np.asarray(decode.read(picture, frame.width, frame.height, frame.source))
-    canvas.put(pixels, frame, wanted, out)
+        decode.read(picture, frame.width, frame.height, frame.source, shown)
+    canvas.surround(frame, wanted, out)
     return placed
 
 
@@ -65,7 +66,7 @@ def _left_on(target: spec.InputSpec, image: messages.ImageOptions) -> spec.Input
 
 def _decoded(picture: decode.Picture, area: messages.Crop) -> Pixels:
     """Return every pixel of an area."""
-    pixels = np.asarray(decode.read(picture, picture.width, picture.height))
+    pixels = decode.read(picture, picture.width, picture.height)
     return pixels[area.top : area.top + area.height, area.left : area.left + area.width]
 
 

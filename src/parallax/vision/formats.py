@@ -60,9 +60,10 @@ class _Jpeg(JpegImagePlugin.JpegImageFile):
 
 
 def _jpeg(data: Data, _max_pixels: int) -> Image.Image:
-    structure.check_jpeg_header(data)
+    one_scan = structure.check_jpeg_header(data)
     image = _Jpeg(io.BytesIO(data))
-    structure.check_jpeg_scans(data, image.size)
+    if not one_scan:
+        structure.check_jpeg_scans(data, image.size)
     return image
 
 

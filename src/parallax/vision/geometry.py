@@ -86,15 +86,21 @@ def points_to_picture(points: Floats, geometry: messages.Geometry) -> NDArray[np
     area = seen(geometry)
     pads = np.array([geometry.pad_x, geometry.pad_y])
     scales = np.array([geometry.scale_x, geometry.scale_y])
-    inside = np.clip((points - pads) / scales, 0, np.array([area.width, area.height]))
-    mapped: NDArray[np.float64] = inside + np.array([area.left, area.top])
+    mapped: NDArray[np.float64] = (points - pads) / scales
+    # np.clip does the same at several times the cost for a few boxes.
+    np.maximum(mapped, 0.0, out=mapped)
+    np.minimum(mapped, np.array([area.width, area.height], np.float64), out=mapped)
+    mapped += np.array([area.left, area.top], np.float64)
     return mapped
 
 
 def to_corners(boxes: Floats) -> NDArray[np.float64]:
     """Turn (n, 4) centre x, centre y, width, height into (n, 4) x1, y1, x2, y2."""
     centres, halves = boxes[:, :2].astype(np.float64), boxes[:, 2:4] / 2.0
-    return np.concatenate([centres - halves, centres + halves], axis=1)
+    corners = np.empty((len(boxes), 4))
+    np.subtract(centres, halves, out=corners[:, :2])
+    np.add(centres, halves, out=corners[:, 2:])
+    return corners
 
 
 def _crop(width: int, height: int, percents: Percents) -> messages.Crop:

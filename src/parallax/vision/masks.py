@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -215,10 +216,19 @@ def nearest(
     crop = geometry.seen(placed)
     across, down = _centres(0.0, placed.width, size[0]), _centres(0.0, placed.height, size[1])
     columns, rows = (np.rint(axis.at(at)).astype(np.intp) for axis, at in ((x, across), (y, down)))
-    shown = classes[rows].take(columns, axis=1)
+    # Columns first, while there are few rows: whole rows are repeated much faster than values.
+    first = int(rows.min())
+    shown = classes[first : int(rows.max()) + 1].take(columns, axis=1)[rows - first]
     shown[~_seen(y, down, crop.top, crop.height, height)] = unseen
     shown[:, ~_seen(x, across, crop.left, crop.width, width)] = unseen
     return shown
+
+
+def present(classes: NDArray[np.uint8]) -> list[int]:
+    """Return the values that occur in a map, ascending."""
+    counts = cv2.calcHist([classes], [0], None, [256], [0.0, 256.0])
+    found: list[int] = np.flatnonzero(counts).tolist()
+    return found
 
 
 def _centres(start: float, length: float, count: int) -> NDArray[np.float64]:

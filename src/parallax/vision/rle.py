@@ -57,11 +57,15 @@ def _runs(
     rows, columns = pixels.shape
     tops = window.top + np.arange(rows + 1) * window.height // rows
     lefts = np.arange(columns + 1) * window.width // columns
-    padded = np.zeros((columns, rows + 2), dtype=np.int8)
-    padded[:, 1:-1] = pixels.T
-    steps = np.diff(padded, axis=1)
-    column, first = np.nonzero(steps > 0)
-    last = np.nonzero(steps < 0)[1]
+    # With background between the columns, steps into the mask and out of it alternate.
+    padded = np.zeros((columns, rows + 1), dtype=np.bool_)
+    padded[:, :-1] = pixels.T
+    inside = padded.reshape(-1)
+    steps = np.flatnonzero(inside[1:] != inside[:-1]) + 1
+    if inside[0]:
+        steps = np.concatenate([np.zeros(1, dtype=steps.dtype), steps])
+    column, first = np.divmod(steps[::2], rows + 1)
+    last = steps[1::2] - column * (rows + 1)
     # A column of the mask stands for one or more of the picture's, with the same runs in each.
     found = np.bincount(column, minlength=columns)
     source = np.repeat(np.arange(columns), np.diff(lefts))

@@ -38,30 +38,45 @@ MAX_RUN_PIXELS = 1 << 24
 _SCAN = re.compile(rb"\xff\xda")
 _FIRST_SCAN = 0xFFDA
 _FILL = 0xFFFF
+_SEQUENTIAL = frozenset({0xFFC0, 0xFFC1})
+"""Frames that are not progressive: SOF0 and SOF1."""
+_PLAIN = frozenset({0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0)})
+"""What else a plain file has before its scan: DHT, DQT, DRI, COM and APPn."""
+_UNSURE = 1 << 8
+"""More components than a scan can name."""
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _TIFF_SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
 _TEXTS = frozenset({1, 2, 7})
 """Types of bytes, which stay as they are."""
 
 
-def check_jpeg_header(data: Data) -> None:
+def check_jpeg_header(data: Data) -> bool:
     """Refuse a JPEG with too much before its first scan.
+
+    Returns:
+        Whether that scan certainly holds all of the picture (a baseline JPEG with all components in
+        it): then libjpeg looks at no other.
 
     Raises:
         BadImageError: too many segments, or too many bytes.
     """
-    at = 2
+    at, components = 2, 0
     for _ in range(MAX_PARTS):
-        if at + 4 > len(data):
-            return
+        if at + 5 > len(data):
+            return False
         marker = data[at] << 8 | data[at + 1]
         if marker == _FIRST_SCAN:
             break
+        if marker in _SEQUENTIAL:
+            components = data[at + 9] if at + 9 < len(data) and not components else _UNSURE
+        elif marker not in _PLAIN:
+            components = _UNSURE
         at += _jpeg_step(marker, data[at + 2] << 8 | data[at + 3])
     else:
         raise refusal.bad(f"a JPEG of more than {MAX_PARTS} segments")
     if at > MAX_HEADER:
         raise refusal.bad(f"a JPEG with more than {MAX_HEADER} bytes before its picture")
+    return components == data[at + 4]
 
 
 def _jpeg_step(marker: int, length: int) -> int:

@@ -124,7 +124,7 @@ def _drawn(
     picture = decode.open_picture(
         original.data, original.max_pixels, auto_orient=original.auto_orient
     )
-    image = decode.read(picture, *draw.size(placed.width, placed.height))
-    canvas = draw.canvas(image, placed.width, placed.height, stroke)
+    pixels = decode.read(picture, *draw.size(placed.width, placed.height))
+    canvas = draw.canvas(pixels, placed.width, placed.height, stroke)
     built.paint(canvas)
     return canvas.jpeg()

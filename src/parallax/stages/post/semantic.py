@@ -13,8 +13,6 @@ Bytes = NDArray[np.uint8]
 
 _BACKGROUND = "background"
 _CERTAIN = 255
-_ROWS = 256
-"""Whose class ids are collected at a time: as indices they take eight bytes each."""
 
 
 def build(
@@ -46,7 +44,7 @@ def build(
         "segmentation_mask": _png(ids),
         "confidence_mask": _png(masks.nearest(confidence, network, placed, size)),
         "class_map": {str(index): label for index, label in enumerate(model.labels)},
-        "present_class_ids": _present(ids),
+        "present_class_ids": masks.present(ids),
     }
 
     def paint(canvas: draw.Canvas) -> None:
@@ -77,14 +75,6 @@ def _cut(
     dropped |= np.isin(classes, [index for index in model.hidden if index != background])
     kept = np.where(dropped, np.uint8(background), classes)
     return kept, np.where(dropped, np.uint8(0), confidence)
-
-
-def _present(ids: Bytes) -> list[int]:
-    present = np.zeros(_CERTAIN + 1, dtype=np.bool_)
-    for top in range(0, len(ids), _ROWS):
-        present[ids[top : top + _ROWS]] = True
-    found: list[int] = np.flatnonzero(present).tolist()
-    return found
 
 
 def _png(values: Bytes) -> str:
