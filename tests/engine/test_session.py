@@ -9,7 +9,9 @@ import pytest
 
 from parallax.contract import errors, spec
 from parallax.engine import device as devices
+from parallax.engine import runtime
 from parallax.engine import session as sessions
+from parallax.policy import width
 from tests.engine import networks
 
 CPU, CUDA = devices.Device("cpu"), devices.Device("cuda")
@@ -67,6 +69,29 @@ def test_runs_from_several_threads_do_not_mix(tmp_path: Path) -> None:
         outputs = list(threads.map(lambda i: session.run(batches[i : i + 1])[0], range(32)))
 
     assert np.concatenate(outputs)[:, 0].tolist() == [PIXELS * (i + 1) for i in range(32)]
+
+
+def test_a_run_that_comes_alone_gives_the_same_answer(tmp_path: Path) -> None:
+    model = networks.model(networks.sums(tmp_path / "m.onnx"))
+    session = sessions.Session(model, CPU, runtime.Means(cores=4, scratch=tmp_path))
+    picture = networks.pictures(1)
+
+    answers = [session.run(picture, alone=True)[0].tolist() for _ in range(3)]
+
+    assert answers == [[[PIXELS]]] * 3
+
+
+def test_which_cores_a_run_takes_is_said_once_it_is_known(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = networks.model(networks.sums(tmp_path / "m.onnx"))
+    session = sessions.Session(model, CPU, runtime.Means(cores=4, scratch=tmp_path))
+    caplog.set_level("INFO")
+
+    for _ in range(2 * width.Trial.EACH + 5):
+        session.run(networks.pictures(1), alone=True)
+
+    assert caplog.text.count("a request that comes alone runs on") == 1
 
 
 def test_warming_up_takes_time_and_leaves_a_session_that_works(tmp_path: Path) -> None:

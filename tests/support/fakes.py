@@ -52,9 +52,9 @@ class FakeSession:
         """While it is not set, runs wait, like those of a slow device."""
         self.proceed.set()
 
-    def run(self, batch: NDArray[np.uint8]) -> sessions.Outputs:
+    def run(self, batch: Sequence[NDArray[np.uint8]], *, alone: bool = False) -> sessions.Outputs:
         """See ``engine.session.Session.run``."""
-        values = batch[:, 0, 0, 0].tolist()
+        values = [int(tensor[0, 0, 0]) for tensor in batch]
         self.ran.append(values)
         if not self.proceed.wait(10):
             raise AssertionError("the test never let the run proceed")

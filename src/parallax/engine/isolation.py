@@ -29,11 +29,12 @@ class Outcome:
 
 
 def run(
-    execute: Callable[[NDArray[np.uint8]], session.Outputs], tensors: Sequence[NDArray[np.uint8]]
+    execute: Callable[[Sequence[NDArray[np.uint8]]], session.Outputs],
+    tensors: Sequence[NDArray[np.uint8]],
 ) -> Outcome:
     """Run tensors of one shape as a batch through ``execute``, splitting it where it fails."""
     try:
-        outputs = execute(stack(tensors))
+        outputs = execute(tensors)
     except Exception as problem:  # noqa: BLE001 - the model is foreign code: it may raise anything
         if len(tensors) == 1:
             log.warning("an item failed in the model: %s", problem)
@@ -45,8 +46,3 @@ def run(
             caps.append(half)
         return Outcome(first.items + second.items, min(caps, default=None))
     return Outcome([tuple(output[i] for output in outputs) for i in range(len(tensors))], None)
-
-
-def stack(tensors: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Return the tensors as one batch; a single one is not copied."""
-    return tensors[0][np.newaxis] if len(tensors) == 1 else np.stack(tensors)

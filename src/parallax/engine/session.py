@@ -1,8 +1,9 @@
-"""A model loaded on a device. The only module that knows ONNX Runtime.
+"""A model loaded on a device.
 
-On a CPU the runs of a session are single-threaded: several of them in flight use the cores better
-than one multi-threaded run. On CUDA the batch is padded to one of a few sizes that were warmed up,
-because each new shape costs planning and memory there.
+On a CPU a run takes one thread: several of them in flight use the cores better than one that takes
+many. Only a run that has all cores to itself may take more of them, if that was measured to be
+faster. On CUDA the batch is padded to one of a few sizes that were warmed up, because each new
+shape costs planning and memory there.
 """
 
 import contextlib
@@ -19,16 +20,24 @@ from numpy.typing import NDArray
 
 from parallax.contract import errors, spec
 from parallax.engine import device as devices
+from parallax.engine import runtime, staging
 from parallax.models import plain
+from parallax.policy import width
 
 log = logging.getLogger(__name__)
 
-_ERRORS_ONLY = 3
+MOST_THREADS = 8
+"""Of one run: the operators of a vision network at batch 1 hardly use more."""
 
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|failed to allocate|alloc_failed|smaller than requested bytes", re.IGNORECASE
 )
 """How ONNX Runtime, cuDNN and cuBLAS say it; there is no error class for it."""
+
+_DEFAULT = runtime.Means()
+
+Pictures = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
+"""Of (height, width, 3), uint8 RGB: one by one, or along the first axis of one array."""
 
 Outputs = list[NDArray[Any]]
 """One array per graph output; the first axis is the batch."""
@@ -41,25 +50,35 @@ class OutOfDeviceMemoryError(Exception):
 class Session:
     """Runs one model; ``run`` may be called from several threads at once."""
 
-    def __init__(self, model: spec.ModelSpec, device: devices.Device) -> None:
+    def __init__(
+        self, model: spec.ModelSpec, device: devices.Device, means: runtime.Means = _DEFAULT
+    ) -> None:
+        """Load a model.
+
+        Raises:
+            ModelRefusedError: ONNX Runtime cannot load it.
+            StartupError: the device cannot be used.
+        """
         self.model = model
         self._device = device
         self._sizes = batch_sizes(model.batch, device)
+        self._wide: onnxruntime.InferenceSession | None = None
+        self._trial = width.Trial()
+        self._staging: staging.Staging | None = None
         try:
-            self._session = onnxruntime.InferenceSession(
-                model.graph, _options(device), providers=_providers(device)
-            )
+            if device.kind == "cpu":
+                threads = sorted({1, min(max(1, means.cores), MOST_THREADS)})
+                self._session, *wide = runtime.open_cpu(model.graph, threads, means.scratch)
+                self._wide = wide[0] if wide else None
+            else:
+                self._session = runtime.open_accelerated(model.graph, device, means)
+                self._staging = None if model.plain else staging.Staging(self._session, model)
+        except errors.ParallaxError:
+            raise
         except Exception as problem:
             raise errors.ModelRefusedError(
                 f"{model.source}: ONNX Runtime cannot load it: {_explain(problem, device)}"
             ) from problem
-        wanted = _providers(device)[0]
-        name = wanted[0] if isinstance(wanted, tuple) else wanted
-        if name not in self._session.get_providers():
-            raise errors.StartupError(
-                f"device {device}: {name} could not be started; "
-                "check the driver, CUDA 13 and cuDNN 9"
-            )
 
     @property
     def max_batch(self) -> int:
@@ -73,35 +92,53 @@ class Session:
             ModelRefusedError: the model cannot be run, or returns something of the wrong shape.
         """
         shape = (self.model.input.height, self.model.input.width, 3)
+        one = np.zeros((1, *shape), np.uint8)
         try:
             for size in reversed(self._sizes):
-                self.run(np.zeros((size, *shape), np.uint8))
+                self._run(self._session, np.zeros((size, *shape), np.uint8))
+            if self._wide is not None:
+                self._run(self._wide, one)
             started = time.monotonic()
-            self.run(np.zeros((1, *shape), np.uint8))
+            self._run(self._session, one)
         except Exception as problem:
             raise errors.ModelRefusedError(
                 f"{self.model.source}: it loads but fails to run: {_explain(problem, self._device)}"
             ) from problem
         return time.monotonic() - started
 
-    def run(self, batch: NDArray[np.uint8]) -> Outputs:
-        """Run a batch of pictures, uint8 ``(n, height, width, 3)`` RGB; n at most ``max_batch``.
+    def run(self, tensors: Pictures, *, alone: bool = False) -> Outputs:
+        """Run pictures as a batch; at most ``max_batch``.
+
+        ``alone`` says that nothing else needs the cores: the run takes several where that is
+        worth it.
 
         Returns:
-            One array per output, the first axis cut to n.
+            One array per output, with a row for each picture.
 
         Raises:
             OutOfDeviceMemoryError: the device cannot hold this batch.
             ModelFailedError: an output has no row for each item.
             Exception: whatever else ONNX Runtime raises.
         """
-        count = len(batch)
-        padded = _pad(batch, self.model.batch.fixed_size or _at_least(self._sizes, count))
-        feed = plain.to_network_input(padded, self.model.plain) if self.model.plain else padded
+        if not alone or self._wide is None:
+            return self._run(self._session, tensors)
+        wide = self._trial.choose()
+        started = time.monotonic()
+        outputs = self._run(self._wide if wide else self._session, tensors)
+        if self._trial.learn(wide, time.monotonic() - started):
+            cores = "several cores" if self._trial.worth else "one core"
+            log.info("%s: a request that comes alone runs on %s", self.model.id, cores)
+        return outputs
+
+    def _run(self, session: onnxruntime.InferenceSession, tensors: Pictures) -> Outputs:
+        count = len(tensors)
+        size = self.model.batch.fixed_size or _at_least(self._sizes, count)
         try:
-            outputs = self._session.run(
-                list(self.model.output_names), {self.model.input_name: feed}
-            )
+            if self._staging is not None:
+                outputs = self._staging.run(tensors, size)
+            else:
+                feed = {self.model.input_name: self._input(tensors, size)}
+                outputs = session.run(list(self.model.output_names), feed)
         except Exception as problem:
             if _OUT_OF_MEMORY.search(str(problem)):
                 raise OutOfDeviceMemoryError(_first_line(problem)) from problem
@@ -112,6 +149,10 @@ class Session:
                     "the model returned fewer rows than the batch has items"
                 )
         return [output[:count] for output in outputs]
+
+    def _input(self, tensors: Pictures, size: int) -> NDArray[Any]:
+        batch = _stack(tensors, size)
+        return plain.to_network_input(batch, self.model.plain) if self.model.plain else batch
 
 
 def batch_sizes(batch: spec.BatchSpec, device: devices.Device) -> list[int]:
@@ -127,28 +168,10 @@ def batch_sizes(batch: spec.BatchSpec, device: devices.Device) -> list[int]:
     return sizes
 
 
-def _options(device: devices.Device) -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
-    if not device.batches:
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
-
-
-def _providers(device: devices.Device) -> list[Any]:
-    if device.kind == "cpu":
-        return ["CPUExecutionProvider"]
-    # Growing by powers of two doubles the arena at the worst moment; grow by what is asked for.
-    cuda = {"device_id": device.index, "arena_extend_strategy": "kSameAsRequested"}
-    return [("CUDAExecutionProvider", cuda), "CPUExecutionProvider"]
-
-
 def load_device_libraries(device: devices.Device) -> None:
     """Load CUDA and cuDNN from their wheels, if they are installed that way."""
     # Warnings of the runtime's own go past our log, in colours.
-    onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
+    onnxruntime.set_default_logger_severity(runtime.ERRORS_ONLY)
     if device.kind != "cuda":
         return
     with contextlib.redirect_stdout(io.StringIO()) as said:
@@ -157,11 +180,14 @@ def load_device_libraries(device: devices.Device) -> None:
         log.warning("%s", line)
 
 
-def _pad(batch: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    if len(batch) == size:
-        return batch
-    padding = np.zeros((size - len(batch), *batch.shape[1:]), batch.dtype)
-    return np.concatenate([batch, padding])
+def _stack(tensors: Pictures, size: int) -> NDArray[np.uint8]:
+    """Return the tensors as one batch, padded with zeros; a batch of one is not copied."""
+    if len(tensors) == size == 1:
+        return tensors[0][np.newaxis]
+    batch = np.zeros((size, *tensors[0].shape), np.uint8)
+    for row, tensor in zip(batch, tensors, strict=False):
+        row[...] = tensor
+    return batch
 
 
 def _at_least(sizes: Sequence[int], count: int) -> int:

@@ -160,6 +160,12 @@ class WorkerSettings:
         form="device",
         help="Device to run models on; default: the first CUDA device, else cpu.",
     )
+    provider: str = option(
+        "auto",
+        choices=("auto", "cuda", "tensorrt"),
+        help="What runs the graphs on a CUDA device; auto: cuda. TensorRT must be installed, and "
+        "building its engines may need a longer --load-timeout.",
+    )
     max_losses: int = option(
         3, minimum=1, maximum=100, help="Workers one request may take down before it is set aside."
     )
@@ -272,6 +278,19 @@ class SlabSettings:
         maximum=65536,
         help="Tensor slots per pre worker; default: enough for the largest batch.",
     )
+    pictures_mb: float = option(
+        128.0,
+        flag="slab-pictures-mb",
+        minimum=0,
+        maximum=1_048_576,
+        help="Encoded pictures in shared memory, MB per api process, at most a quarter of the "
+        "directory; others travel through the broker.",
+    )
+
+    @property
+    def pictures(self) -> int:
+        """``pictures_mb`` in bytes."""
+        return int(self.pictures_mb * _MEGABYTE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,15 @@ class Fleet:
 
         def make(slot: int) -> keeper.Keeper:
             config = ApiConfig(
-                slot, node.settings, node.keys, node.broker_url, node.roster_path, uuid
+                slot=slot,
+                settings=node.settings,
+                keys=node.keys,
+                broker_url=node.broker_url,
+                roster_path=node.roster_path,
+                uuid=uuid,
+                slab_path=node.slab_path,
+                slab_layout=node.plan.slab,
+                arena=node.plan.api(slot),
             )
             return self._kept(
                 Role.API,
@@ -188,6 +196,8 @@ class Fleet:
             self._config(Stage.INFER, slot, place, place),
             device=str(self._node.plan.devices[slot]),
             runs=self._node.plan.runs,
+            provider=self._node.settings.workers.provider,
+            cache_dir=self._node.settings.models.cache_dir,
         )
         return self._worker(
             config, lambda hear: children.ProcessChild(hear, mains.infer, (config,))

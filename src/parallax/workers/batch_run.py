@@ -1,6 +1,7 @@
 """One batch from slab to hand-off: gather, run, check, and move each item on."""
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Hashable, Sequence
@@ -84,8 +85,8 @@ class BatchRunner:
         """Let the threads go; a run that hangs must not keep the process."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def run(self, batch: batching.Batch[Work]) -> Result:
-        """Run a batch; the moves of its items are left to be settled."""
+    async def run(self, batch: batching.Batch[Work], *, alone: bool = False) -> Result:
+        """Run a batch, which is ``alone`` or not; the moves of its items are left to be settled."""
         wanted = await self._drop_abandoned(batch.items)
         tensors, works = await self._gather(wanted)
         if not works:
@@ -95,7 +96,8 @@ class BatchRunner:
         self._bench.board.begin(*ids)
         started = time.monotonic()
         loop = asyncio.get_running_loop()
-        outcome = await loop.run_in_executor(self._pool, isolation.run, session.run, tensors)
+        execute = functools.partial(session.run, alone=alone)
+        outcome = await loop.run_in_executor(self._pool, isolation.run, execute, tensors)
         seconds = time.monotonic() - started
         self._bench.board.end(*ids)
         self._count(session.model.id, batch.reason, len(works), seconds)

@@ -32,3 +32,7 @@ class WorkerConfig:
     """For an inference loop: where it runs."""
     runs: int = 1
     """For an inference loop: runs in flight at a time."""
+    provider: str = "auto"
+    """For an inference loop on an accelerator: what runs the graphs there."""
+    cache_dir: str | None = None
+    """For an inference loop: where a provider keeps what it builds."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from parallax.broker import base
 from parallax.contract import errors, messages
 from parallax.engine import session as sessions
-from parallax.policy import batching
+from parallax.policy import batching, width
 from parallax.workers import batch_run, known, patience, triage
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class InferenceLoop:
         self._pace = pace
         self._batcher: batching.Batcher[batch_run.Work] = batching.Batcher(self._limits)
         self._runner = batch_run.BatchRunner(bench, pace.runs)
+        self._solitude = width.Solitude()
         self._group = asyncio.TaskGroup()
         self._running: set[asyncio.Task[None]] = set()
         self._in_hand = 0
@@ -196,16 +197,17 @@ class InferenceLoop:
         batch = self._batcher.next(now, idle=self._idle, draining=draining, empty=empty)
         if batch is None:
             return False
+        alone = self._solitude.starts(len(self._running), len(self._batcher))
         self._quarantine = batch.reason is batching.Reason.SUSPECT
         self._in_hand += len(batch.items)
         self._in_runs[batch_run.version_in(batch.key)] += 1
-        task = self._group.create_task(self._run(batch), name=f"run {batch.key}")
+        task = self._group.create_task(self._run(batch, alone), name=f"run {batch.key}")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return True
 
-    async def _run(self, batch: batching.Batch[batch_run.Work]) -> None:
-        result = await self._runner.run(batch)
+    async def _run(self, batch: batching.Batch[batch_run.Work], alone: bool) -> None:
+        result = await self._runner.run(batch, alone=alone)
         now = time.monotonic()
         if result.ran:
             self._batcher.learn(batch.key, result.ran, result.seconds)

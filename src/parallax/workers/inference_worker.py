@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import time
+from pathlib import Path
 
 import uvloop
 
@@ -12,6 +13,7 @@ from parallax.aio import rosters, signals, tasks
 from parallax.broker import base, client
 from parallax.contract import errors, lifeline, spec
 from parallax.engine import device as devices
+from parallax.engine import runtime
 from parallax.engine import session as sessions
 from parallax.observe import logs
 from parallax.slab import slab as slabs
@@ -75,11 +77,13 @@ class _Ears:
 
 def _load_on(config: WorkerConfig, line: lifelines.Lifeline) -> loader.Load:
     device = devices.parse(config.device)
+    cache = Path(config.cache_dir) if config.cache_dir else None
+    means = runtime.Means(config.runs, config.provider, Path(config.roster_path).parent, cache)
 
     def load(model: spec.ModelSpec) -> sessions.Session:
         # The supervisor sees to it that this ends.
         line.say(lifeline.Loading(model.id, model.version))
-        made = sessions.Session(model, device)
+        made = sessions.Session(model, device, means)
         made.warm_up()
         return made
 
