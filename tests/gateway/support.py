@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
@@ -19,6 +20,8 @@ from parallax.contract.topology import Stage
 from parallax.gateway import app, context, control, dispatch, mailbox, pending
 from parallax.gateway.remote import fetch
 from parallax.settings import concerns
+from parallax.slab import layout as layouts
+from parallax.slab import pictures, slab
 
 T = TypeVar("T")
 
@@ -174,9 +177,9 @@ def _fragment(taken: Taken) -> bytes:
 
 
 class Rig:
-    """One api process without its HTTP server."""
+    """One api process without its HTTP server; of its pictures so many may lie in the slab."""
 
-    def __init__(self, **limits: Any) -> None:
+    def __init__(self, slots: int = 0, /, **limits: Any) -> None:
         self.settings = concerns.Settings(
             limits=dataclasses.replace(concerns.LimitSettings(), **limits)
         )
@@ -191,8 +194,13 @@ class Rig:
         self.orders: list[lifeline.Order] = []
         """What was said to the supervisor."""
         self.control = control.Control(self.models, self.orders.append, time.monotonic)
+        layout = layouts.SlabLayout((layouts.ArenaLayout(slots, 4096),), board_rows=1)
+        with tempfile.NamedTemporaryFile() as file:
+            file.truncate(layout.size)
+            self.slab = slab.Slab(file.name, layout)
+            self.shelf = pictures.Pictures(self.slab, 0, file.name)
         self.dispatcher = dispatch.Dispatcher(
-            self.line, "here", "api-1", self.settings.limits, time.monotonic
+            self.line, "here", "api-1", self.settings.limits, time.monotonic, self.shelf
         )
         self.mailbox = mailbox.Mailbox(
             self.line,
@@ -246,9 +254,9 @@ class Rig:
 
 
 @contextlib.asynccontextmanager
-async def running(**limits: Any) -> AsyncIterator[Rig]:
+async def running(slots: int = 0, /, **limits: Any) -> AsyncIterator[Rig]:
     """Run a rig; a task of it that dies is an error of the test."""
-    rig = Rig(**limits)
+    rig = Rig(slots, **limits)
     crew = tasks.Crew()
     rig.dispatcher.start(crew)
     rig.mailbox.start(crew)

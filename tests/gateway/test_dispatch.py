@@ -21,6 +21,45 @@ async def test_a_picture_is_answered(rig: support.Rig) -> None:
     assert rig.dispatcher.in_flight == 0
 
 
+async def test_a_picture_lies_in_the_slab_until_it_is_answered() -> None:
+    async with support.running(1) as rig:
+        rig.hand.automatic = None
+        async with asyncio.TaskGroup() as group:
+            group.create_task(rig.detect())
+            taken = await rig.hand.next()
+            place = taken.work.picture
+            assert taken.entry.bulk == b""
+            assert place is not None
+            assert rig.slab.copy(place) == support.PICTURE
+            await rig.hand.answer(taken)
+
+        assert not rig.slab.held()
+        with pytest.raises(errors.TensorLostError):
+            rig.slab.copy(place)
+
+
+async def test_pictures_beyond_the_slab_travel_through_the_broker() -> None:
+    async with support.running(1) as rig:
+        rig.hand.automatic = None
+        async with asyncio.TaskGroup() as group:
+            group.create_task(rig.detect(2))
+            taken = [await rig.hand.next(), await rig.hand.next()]
+            for one in taken:
+                await rig.hand.answer(one)
+
+    assert [one.entry.bulk for one in taken] == [b"", support.PICTURE]
+    assert taken[1].work.picture is None
+
+
+async def test_a_request_that_is_given_up_frees_its_slot() -> None:
+    async with support.running(1) as rig:
+        rig.hand.automatic = None
+        with pytest.raises(errors.DeadlineExceededError):
+            await rig.detect(patience=0.01)
+
+        assert not rig.slab.held()
+
+
 async def test_the_route_says_whose_answer_it_is(rig: support.Rig) -> None:
     rig.hand.automatic = None
     async with asyncio.TaskGroup() as group:

@@ -32,6 +32,24 @@ def test_a_cpu_runs_one_item_per_core_and_a_gpu_two_batches() -> None:
     assert plan.make(settings(devices=("cuda:0",)), (), cpus=6).runs == 2
 
 
+def test_api_processes_have_arenas_for_pictures_and_share_a_quarter_of_the_directory() -> None:
+    two = replace(settings(), http=concerns.HttpSettings(api_workers=2))
+
+    roomy, narrow = plan.make(two, (), cpus=2), plan.make(two, (), 2, shm_bytes=64 << 20)
+
+    assert [arena.slots for arena in roomy.slab.arenas[roomy.api(0) :]] == [244, 244]
+    assert [arena.slots for arena in narrow.slab.arenas[narrow.api(0) :]] == [16, 16]
+    assert roomy.needed[roomy.api(0) :] == (0, 0)
+
+
+def test_pictures_that_other_nodes_may_take_do_not_lie_in_shared_memory() -> None:
+    shared = replace(settings(), broker=concerns.BrokerSettings(redis_url="redis://elsewhere"))
+
+    made = plan.make(shared, (), cpus=2)
+
+    assert made.slab.arenas[made.api(0)].slots == 0
+
+
 def test_slots_hold_the_largest_tensor_of_any_model() -> None:
     models = fakes.model("a", side=64), fakes.model("b", side=640)
 
@@ -88,7 +106,7 @@ def test_small_outputs_cost_nothing() -> None:
 def test_no_more_is_reserved_for_outputs_than_a_slot_has() -> None:
     made = plan.make(settings(1), (), cpus=1)
 
-    assert made.reservation(5, 1 << 40) == (5, plan.OUTPUT_ROOM)
+    assert made.reservation(5, 1 << 40) == (5, plan.OUTPUT_ROOM, 0)
 
 
 @given(workers=st.integers(1, 64), gpus=st.integers(1, 8), cpus=st.integers(1, 128))
@@ -99,7 +117,7 @@ def test_every_process_has_a_place_of_its_own(workers: int, gpus: int, cpus: int
     infers = [made.infer(slot) for slot in range(gpus)]
     posts = [made.post(slot) for slot in range(workers)]
 
-    assert sorted(pres + infers) == list(range(len(made.slab.arenas)))
+    assert sorted([*pres, *infers, made.api(0)]) == list(range(len(made.slab.arenas)))
     assert sorted(pres + infers + posts) == list(range(made.slab.board_rows))
 
 

@@ -33,7 +33,7 @@ def test_a_model_gets_memory_for_its_input_and_outputs() -> None:
     tmpfs, model = Tmpfs(1 << 30), fakes.model(side=100, output_bytes=5000)
 
     assert made(tmpfs).admit(model) == (model, "")
-    assert tmpfs.reserved == [(30_000, 30_000, 0), (0, 0, 5000)]
+    assert tmpfs.reserved == [(30_000, 30_000, 0, 0), (0, 0, 5000, 0)]
 
 
 def test_an_input_larger_than_the_slots_needs_a_restart() -> None:

@@ -151,12 +151,15 @@ class Timings(Struct, frozen=True, array_like=True):
 
 
 class PreWork(Struct, frozen=True, array_like=True):
-    """A picture to decode; bulk is the encoded picture as received. Also the request's record."""
+    """A picture to decode, encoded as received: in the slab of its api process, or the entry's
+    bulk. Also the request's record."""
 
     route: Route
     model: str
     params: Params
     image: ImageOptions
+    picture: ArrayRef | None = None
+    """None: the bulk. Those in the slab stay until the request is answered."""
 
 
 class InferWork(Struct, frozen=True, array_like=True):

@@ -9,7 +9,7 @@ import msgspec
 
 from parallax.contract import errors, messages
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _PREFIX = bytes([FORMAT_VERSION])
 _encoder = msgspec.msgpack.Encoder()

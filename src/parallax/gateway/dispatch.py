@@ -16,6 +16,7 @@ from parallax.contract import errors, messages, spec, wire
 from parallax.gateway import metrics, outbox, pending, usage
 from parallax.policy import admission
 from parallax.settings import concerns
+from parallax.slab import pictures as shelves
 
 Clock = Callable[[], float]
 
@@ -30,6 +31,7 @@ class Dispatcher:
         api: str,
         limits: concerns.LimitSettings,
         clock: Clock,
+        shelf: shelves.Pictures,
     ) -> None:
         self.pending = pending.Pending()
         self.outbox = outbox.Outbox(broker, api)
@@ -37,6 +39,7 @@ class Dispatcher:
         self._node = node
         self._api = api
         self._clock = clock
+        self._shelf = shelf
         self._admission = admission.Admission(limits.max_in_flight)
         self._prefix = secrets.token_hex(8)
         self._counter = itertools.count()
@@ -104,11 +107,12 @@ class Dispatcher:
         request = f"{self._prefix}{next(self._counter):x}"
         budget_ms = max(0, int((deadline - now) * 1000))
         flight = pending.Flight(request, now, asyncio.get_running_loop().create_future())
-        payloads: list[tuple[bytes, bytes]] = []
         for item, picture in enumerate(pictures):
             route = messages.Route(request, item, self._api, self._node, deadline, budget_ms)
-            payloads.append((wire.encode(messages.PreWork(route, model, params, image)), picture))
-        self.pending.open(flight, payloads)
+            place = self._shelf.keep(picture)
+            work = messages.PreWork(route, model, params, image, place)
+            flight.add(wire.encode(work), b"" if place else picture, place)
+        self.pending.open(flight)
         for part in flight.parts:
             self.outbox.submit(part)
         return flight
@@ -123,6 +127,9 @@ class Dispatcher:
             # Whatever ended the wait: what is still under way is wanted by nobody.
             for part in self.pending.close(flight):
                 self.outbox.cancel(part)
+            for part in flight.parts:
+                if part.place is not None:
+                    self._shelf.drop(part.place)
 
     def _overloaded(self, count: int, now: float) -> errors.OverloadedError:
         wait = self._admission.retry_after(count, now)

@@ -6,7 +6,6 @@ future that a request waits on, which is why a reply, a deadline and a hang-up c
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from parallax.contract import errors, messages
@@ -31,13 +30,18 @@ class Answer:
 class Part:
     """One picture of a request, from its submission to its answer."""
 
-    __slots__ = ("answer", "bulk", "flight", "item", "queued", "record", "work")
+    __slots__ = ("answer", "bulk", "flight", "item", "place", "queued", "record", "work")
 
-    def __init__(self, flight: "Flight", item: int, work: bytes, bulk: bytes) -> None:
+    def __init__(
+        self, flight: "Flight", work: bytes, bulk: bytes, place: messages.ArrayRef | None
+    ) -> None:
         self.flight = flight
-        self.item = item
+        self.item = len(flight.parts)
         self.work = work
         self.bulk = bulk
+        """The picture, unless it is in the slab."""
+        self.place = place
+        """Where in the slab it is."""
         self.record = ""
         """Id of the request's record in the broker; empty until it is there."""
         self.queued = True
@@ -62,6 +66,11 @@ class Flight:
         self.parts: list[Part] = []
         self.missing = 0
 
+    def add(self, work: bytes, bulk: bytes, place: messages.ArrayRef | None = None) -> None:
+        """Add the next picture."""
+        self.parts.append(Part(self, work, bulk, place))
+        self.missing += 1
+
     def fail(self, problem: errors.ParallaxError) -> None:
         """Give the whole request up; the first cause wins."""
         if not self.done.done():
@@ -81,12 +90,8 @@ class Pending:
     def __len__(self) -> int:
         return len(self._flights)
 
-    def open(self, flight: Flight, payloads: Sequence[tuple[bytes, bytes]]) -> None:
+    def open(self, flight: Flight) -> None:
         """Enter a request; must happen before any of it is submitted, or a quick reply is lost."""
-        flight.parts = [
-            Part(flight, item, work, bulk) for item, (work, bulk) in enumerate(payloads)
-        ]
-        flight.missing = len(flight.parts)
         self._flights[flight.request] = flight
 
     def close(self, flight: Flight) -> list[Part]:

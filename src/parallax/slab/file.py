@@ -104,14 +104,28 @@ def remove_stale(directory: str) -> None:
         path.unlink(missing_ok=True)
 
 
+def total_bytes(directory: str) -> int:
+    """Return the size of the file system on which a directory lies.
+
+    Raises:
+        StartupError: there is no such directory.
+    """
+    stats = _stats(directory)
+    return stats.f_blocks * stats.f_frsize
+
+
 def _free_bytes(directory: str) -> int:
+    stats = _stats(directory)
+    return stats.f_bavail * stats.f_frsize
+
+
+def _stats(directory: str) -> os.statvfs_result:
     try:
-        stats = os.statvfs(directory)
+        return os.statvfs(directory)
     except OSError as problem:
         raise errors.StartupError(
             f"cannot use {directory} for shared memory: {problem.strerror}"
         ) from problem
-    return stats.f_bavail * stats.f_frsize
 
 
 def _mib(size: int) -> int:

@@ -2,7 +2,8 @@
 
 A slot is FREE -> WRITING -> READY -> FREE. Only its producer takes it from FREE to READY, only the
 consumer that holds the entry (or the janitor, when there is none) frees it, so no lock is needed;
-the entry's trip through the broker orders the writes. A generation counter, raised at each
+the entry's trip through the broker orders the writes. (Encoded pictures are FREE -> KEPT -> FREE:
+see ``slab.pictures``.) A generation counter, raised at each
 allocation, tells a late reader that the slot it refers to has moved on.
 """
 
@@ -25,6 +26,11 @@ class SlotState(IntEnum):
     FREE = 0
     WRITING = 1
     READY = 2
+    KEPT = 3
+    """Written, and freed by its producer alone."""
+
+
+_READABLE = frozenset({SlotState.READY, SlotState.KEPT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class Slab:
         """Return a view of the array in a slot; it is valid until the slot is freed.
 
         Raises:
-            TensorLostError: the slot has another generation, or is not READY.
+            TensorLostError: the slot has another generation, or nothing to read.
             MalformedEntryError: the reference points outside the slab or describes no array.
         """
         slot = ref.slot
@@ -72,6 +78,17 @@ class Slab:
         except (TypeError, ValueError) as problem:
             raise errors.MalformedEntryError(f"entry describes no array: {problem}") from problem
 
+    def copy(self, ref: messages.ArrayRef) -> bytes:
+        """Return the bytes of an array in a slot that may be freed at any moment.
+
+        Raises:
+            TensorLostError, MalformedEntryError: as ``array``.
+        """
+        content = self.array(ref).tobytes()
+        if ref.slot is not None:
+            self.check(ref.slot)
+        return content
+
     def check(self, slot: messages.SlotRef) -> None:
         """Raise ``TensorLostError`` unless the slot still holds this generation.
 
@@ -81,7 +98,7 @@ class Slab:
         if not self._exists(slot):
             raise errors.MalformedEntryError("entry refers to a slot outside the slab")
         header = self._header(slot)
-        if header["generation"] != slot.generation or header["state"] != SlotState.READY:
+        if header["generation"] != slot.generation or header["state"] not in _READABLE:
             raise errors.TensorLostError("the slab slot of this request was reused")
 
     def free(self, slot: messages.SlotRef) -> None:
@@ -124,6 +141,11 @@ class Slab:
         """Return the producer's side of an arena."""
         return Arena(self, index)
 
+    def arena_headers(self, arena: int) -> NDArray[np.void]:
+        """Return the slot headers of an arena, for its producer."""
+        first = self.layout.first_slot(arena)
+        return self._headers[first : first + self.layout.arenas[arena].slots]
+
     def _exists(self, slot: messages.SlotRef) -> bool:
         arenas = self.layout.arenas
         return 0 <= slot.arena < len(arenas) and 0 <= slot.slot < arenas[slot.arena].slots
@@ -131,10 +153,6 @@ class Slab:
     def _header(self, slot: messages.SlotRef) -> np.void:
         header: np.void = self._headers[self.layout.first_slot(slot.arena) + slot.slot]
         return header
-
-    def _arena_headers(self, arena: int) -> NDArray[np.void]:
-        first = self.layout.first_slot(arena)
-        return self._headers[first : first + self.layout.arenas[arena].slots]
 
     def _data(self, arena: int, slot: int, nbytes: int) -> NDArray[np.uint8]:
         offset = self.layout.slot_offset(arena, slot)
@@ -154,7 +172,7 @@ class Arena:
     def __init__(self, slab: Slab, index: int) -> None:
         self._slab = slab
         self._index = index
-        self._headers = slab._arena_headers(index)
+        self._headers = slab.arena_headers(index)
         self.slot_bytes = slab.layout.arenas[index].slot_bytes
 
     def reclaim_unfinished(self) -> None:

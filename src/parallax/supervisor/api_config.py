@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from parallax.broker import keys
 from parallax.settings import concerns
+from parallax.slab import layout as layouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +17,7 @@ class ApiConfig:
     broker_url: str
     roster_path: str
     uuid: str
+    slab_path: str
+    slab_layout: layouts.SlabLayout
+    arena: int
+    """Where its pictures lie in the slab."""

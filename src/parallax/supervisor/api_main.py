@@ -17,6 +17,7 @@ from parallax.contract import errors, lifeline, roster
 from parallax.gateway import app, context, control, dispatch, logbook, mailbox, metrics, serve
 from parallax.gateway.remote import fetch
 from parallax.observe import logs
+from parallax.slab import pictures, slab
 from parallax.supervisor.api_config import ApiConfig
 
 log = logging.getLogger(__name__)
@@ -55,8 +56,11 @@ class _Api:
         broker = client.connect_async(config.broker_url, config.keys)
         # Of this incarnation: a successor must not get the answers to its predecessor's clients.
         identity = f"{config.keys.node}:{config.slot}:{secrets.token_hex(4)}"
+        shelf = pictures.Pictures(
+            slab.Slab(config.slab_path, config.slab_layout), config.arena, config.slab_path
+        )
         dispatcher = dispatch.Dispatcher(
-            broker, config.keys.node, identity, settings.limits, time.monotonic
+            broker, config.keys.node, identity, settings.limits, time.monotonic, shelf
         )
         self._go_by(rosters.read(config.roster_path), dispatcher)
         self._listen(dispatcher)
@@ -76,6 +80,7 @@ class _Api:
         )
         await self._serve(api, descriptors)
         await broker.aclose()
+        shelf.close()
 
     async def _serve(self, api: context.ApiContext, descriptors: list[int]) -> None:
         box = mailbox.Mailbox(

@@ -86,7 +86,9 @@ async def prepare(
     stack.push_async_callback(broker.aclose)
     await _claim_node(settings, broker, names, stack, crew)
     found = await stock.take(settings, say)
-    planned = plan.make(settings, found.shelf.serving(), cpus)
+    planned = plan.make(
+        settings, found.shelf.serving(), cpus, file.total_bytes(settings.slab.shm_dir)
+    )
     memory, shared = _slab(settings, planned, stack)
     flow = _streams(broker, names, planned, found.shelf)
     roster = run_dir.path / rosters.NAME

@@ -15,6 +15,13 @@ allocated: see ``slab.file``."""
 OUTPUT_ROOM = 8 << 20
 """The same for the outputs of one item; larger ones travel through the broker."""
 
+PICTURE_BYTES = 512 << 10
+"""Bytes of a slot for an encoded picture: most of what cameras send. Larger ones, which take long
+to decode anyway, travel through the broker."""
+
+PICTURE_SHARE = 0.25
+"""Part of the shared-memory directory that encoded pictures may fill at most."""
+
 MIN_SLOTS = 8
 """Tensors a pre worker may have under way at least: two in hand, the rest waiting for the
 device."""
@@ -25,7 +32,7 @@ class Plan:
     """How many processes of each kind, and where in the slab each has its place.
 
     Arena and board row ``i`` belong to pre worker ``i``; those of the inference loops follow, then
-    the board rows of the post workers (which produce no tensors and so have no arena).
+    the arenas of the api processes and the board rows of the post workers.
     """
 
     cpu_workers: int
@@ -38,8 +45,10 @@ class Plan:
     def reservation(self, inputs: int, outputs: int) -> tuple[int, ...]:
         """Return the bytes per slot of each arena that tensors and outputs of these sizes need."""
         # An array that is larger than its slot travels through the broker.
-        outputs = min(outputs, self.slab.arenas[-1].slot_bytes)
-        return (inputs,) * self.cpu_workers + (outputs,) * len(self.devices)
+        outputs = min(outputs, self.slab.arenas[self.infer(0)].slot_bytes)
+        # Those of the api processes are allocated as they are written.
+        apis = len(self.slab.arenas) - self.api(0)
+        return (inputs,) * self.cpu_workers + (outputs,) * len(self.devices) + (0,) * apis
 
     def pre(self, slot: int) -> int:
         """Return the arena and board row of a pre worker."""
@@ -49,13 +58,23 @@ class Plan:
         """Return the arena and board row of an inference loop."""
         return self.cpu_workers + slot
 
+    def api(self, slot: int) -> int:
+        """Return the arena of an api process."""
+        return self.cpu_workers + len(self.devices) + slot
+
     def post(self, slot: int) -> int:
         """Return the board row of a post worker."""
         return self.cpu_workers + len(self.devices) + slot
 
 
-def make(settings: concerns.Settings, models: tuple[spec.ModelSpec, ...], cpus: int) -> Plan:
-    """Lay the node out; ``cpus`` is the number of CPUs that this process may use."""
+def make(
+    settings: concerns.Settings,
+    models: tuple[spec.ModelSpec, ...],
+    cpus: int,
+    shm_bytes: int = 1 << 40,
+) -> Plan:
+    """Lay the node out, on so many CPUs that this process may use and so large a directory for
+    shared memory."""
     workers = settings.workers.cpu_workers or cpus
     chosen = devices.choose(settings.workers.devices)
     runs = cpus if not any(device.batches for device in chosen) else 2
@@ -70,10 +89,20 @@ def make(settings: concerns.Settings, models: tuple[spec.ModelSpec, ...], cpus: 
     arenas += [layouts.ArenaLayout(4 * runs * largest_batch, max(outputs, OUTPUT_ROOM))] * len(
         chosen
     )
+    arenas += [_pictures(settings, shm_bytes)] * settings.http.api_workers
     rows = 2 * workers + len(chosen)
     ids = max(layouts.MIN_BOARD_IDS, runs * largest_batch)
     made = Plan(workers, chosen, runs, layouts.SlabLayout(tuple(arenas), rows, ids))
     return replace(made, needed=made.reservation(tensor, outputs))
+
+
+def _pictures(settings: concerns.Settings, shm_bytes: int) -> layouts.ArenaLayout:
+    """Return the arena of an api process: empty where workers of other nodes take its requests."""
+    if settings.broker.redis_url is not None:
+        return layouts.ArenaLayout(0, PICTURE_BYTES)
+    share = PICTURE_SHARE * shm_bytes / settings.http.api_workers
+    room = min(settings.slab.pictures, int(share))
+    return layouts.ArenaLayout(room // PICTURE_BYTES, PICTURE_BYTES)
 
 
 def _batch(model: spec.ModelSpec, chosen: tuple[devices.Device, ...]) -> int:

@@ -12,7 +12,7 @@ from parallax.broker import base
 from parallax.contract import errors, messages, spec, wire
 from parallax.slab import slab as slabs
 from parallax.stages.post import respond
-from parallax.workers import patience, triage
+from parallax.workers import originals, patience, triage
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,15 @@ class PostHandler:
                 self.slab.check(slot)
 
     def _original(self, record: str, model: spec.ModelSpec) -> respond.Original:
-        """Return the picture of a request, which its record still holds."""
+        """Return the picture of a request, by its record."""
         fetch = base.Fetch(record)
         found = patience.Patience().call(lambda: self.broker.execute(fetch))
         if found is None:
             raise errors.TensorLostError("the request's record is gone")
-        turned = wire.decode(messages.PreWork, found.work).image.auto_orient
-        return respond.Original(found.bulk, turned and model.input.auto_orient, self.max_pixels)
+        asked = wire.decode(messages.PreWork, found.work)
+        picture = originals.encoded(asked, found.bulk, self.slab)
+        turned = asked.image.auto_orient and model.input.auto_orient
+        return respond.Original(picture, turned, self.max_pixels)
 
     def _outputs(self, work: messages.PostWork, bulk: bytes) -> list[NDArray[Any]]:
         arrays: list[NDArray[Any]] = []

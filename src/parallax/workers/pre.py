@@ -12,7 +12,7 @@ from parallax.contract import errors, messages, spec, wire
 from parallax.contract.decoding import Decoding
 from parallax.slab import slab as slabs
 from parallax.stages import pre
-from parallax.workers import triage
+from parallax.workers import originals, triage
 
 SLOT_PATIENCE = 5.0
 """Seconds a picture may wait for a free slot before its client is told that we are overloaded."""
@@ -57,8 +57,9 @@ class PreHandler:
         shape = (model.input.height, model.input.width, 3)
         out = self.arena.buffer(slot, model.input.nbytes).reshape(shape)
         working = time.monotonic()
+        picture = originals.encoded(work, accepted.entry.bulk, self.slab)
         geometry = pre.prepare(
-            accepted.entry.bulk, work.image, model.input, self.max_pixels, out, self.decoding
+            picture, work.image, model.input, self.max_pixels, out, self.decoding
         )
         self.arena.publish(slot)
         now = time.monotonic()
