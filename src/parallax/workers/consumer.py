@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from parallax.broker import base
 from parallax.contract import errors
@@ -62,21 +63,26 @@ class Consumer:
             BrokerUnavailableError: the broker stayed away for longer than a worker waits.
         """
         self._stop = stop
-        read = base.Read(
-            (self._source.stream,), self._seat.holder, self._source.prefetch, READ_BLOCK_MS
-        )
         self._give_back("an earlier process of this slot died", self._board.read())
         self._board.clear()
-        while not stop.is_set():
-            try:
-                entries = self._broker.execute(read)
-            except errors.BrokerUnavailableError:
-                # What this read took may have been lost on the way, and would stay pending for
-                # ever.
-                self._give_back("the broker was away", frozenset())
-                continue
-            if entries:
-                self._work(entries)
+        entries: list[base.Entry] = []
+        while entries or not stop.is_set():
+            entries = self._work(entries) if entries else self._wait()
+
+    def _read(self, block_ms: int) -> base.Read:
+        source = self._source
+        return base.Read((source.stream,), self._seat.holder, source.prefetch, block_ms)
+
+    def _wait(self) -> list[base.Entry]:
+        try:
+            return self._broker.execute(self._read(READ_BLOCK_MS))
+        except errors.BrokerUnavailableError:
+            return self._after_lost_read()
+
+    def _after_lost_read(self) -> list[base.Entry]:
+        """What a read took may have been lost on the way, and would stay pending for ever."""
+        self._give_back("the broker was away", frozenset())
+        return []
 
     def _give_back(self, cause: str, guilty: frozenset[str]) -> None:
         """Return to the stream what is pending under our name; called only with empty hands."""
@@ -89,7 +95,8 @@ class Consumer:
     def _patience(self) -> patience.Patience:
         return patience.Patience(giving_up=self._stop.is_set)
 
-    def _work(self, entries: list[base.Entry]) -> None:
+    def _work(self, entries: list[base.Entry]) -> list[base.Entry]:
+        """Work on entries and move them on; return the next ones, if there are any already."""
         done: list[triage.Move] = []
         flush_at = 0.0
         for entry in entries:
@@ -102,7 +109,10 @@ class Consumer:
             if not done:
                 flush_at = time.monotonic() + self._source.share_trips
             done.append(move)
-        self._settle(done)
+        if self._stop.is_set():
+            self._settle(done)
+            return []
+        return self._settle_and_read(done)
 
     def _safely(self, entry: base.Entry) -> triage.Move:
         try:
@@ -113,12 +123,28 @@ class Consumer:
             log.exception("request %s failed", entry.address.request)
             return triage.fail(entry, self._seat, errors.InternalError("Internal error."))
 
-    def _settle(self, moves: list[triage.Move]) -> None:
+    def _settle(self, moves: list[triage.Move], *, retried: bool = False) -> None:
         ops = [move.op for move in moves]
         patient = self._patience()
         outcomes = patient.call(lambda: self._broker.execute_many(ops))
+        self._apply(moves, outcomes, retried=retried or patient.retried)
+
+    def _settle_and_read(self, moves: list[triage.Move]) -> list[base.Entry]:
+        """Move entries on and take the next ones in the same round trip."""
+        ops: list[base.Op[Any]] = [move.op for move in moves]
+        try:
+            *outcomes, entries = self._broker.execute_many([*ops, self._read(0)])
+        except errors.BrokerUnavailableError:
+            self._settle(moves, retried=True)
+            return self._after_lost_read()
+        self._apply(moves, outcomes, retried=False)
+        return list(entries)
+
+    def _apply(
+        self, moves: list[triage.Move], outcomes: list[base.Outcome], *, retried: bool
+    ) -> None:
         for move, outcome in zip(moves, outcomes, strict=True):
-            for slot in move.to_free(outcome, retried=patient.retried):
+            for slot in move.to_free(outcome, retried=retried):
                 self._slab.free(slot)
             if outcome is base.Outcome.RECORD_LOST:
                 self._give_up(move)
