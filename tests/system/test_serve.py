@@ -1,5 +1,6 @@
 """A new user's first minutes: start, look, send the sample picture."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -117,3 +118,9 @@ def test_nothing_but_prepared_graphs_is_left_in_the_users_cache(server: servers.
     """ONNX Runtime would keep a database of telemetry there."""
     kept = {path.name for path in (server.home / "cache").iterdir()}
     assert kept <= {"parallax"}
+
+
+def test_no_process_interrupts_another_at_its_work(server: servers.Server) -> None:
+    processes = server.status()["processes"]
+
+    assert {os.sched_getscheduler(each["pid"]) for each in processes} == {os.SCHED_BATCH}

@@ -11,7 +11,7 @@ import uvloop
 
 from parallax import version
 from parallax.aio import lifeline as lifelines
-from parallax.aio import rosters, signals, tasks
+from parallax.aio import collector, rosters, signals, tasks
 from parallax.broker import client
 from parallax.contract import errors, lifeline, roster
 from parallax.gateway import app, context, control, dispatch, logbook, mailbox, metrics, serve
@@ -111,6 +111,7 @@ class _Api:
 
     async def _announce(self, box: mailbox.Mailbox) -> None:
         await box.opened.wait()
+        collector.settle()
         self._line.say(lifeline.Ready())
 
     def _listen(self, dispatcher: dispatch.Dispatcher) -> None:
