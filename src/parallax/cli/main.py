@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Show the processes, streams and models of a running server.",
     ),
     "models": ("parallax.cli.models", "List or check the models of a directory."),
+    "bench": ("parallax.cli.bench", "Measure how fast a server is, and what that costs."),
 }
 """Module and one-line help by name; the module holds a command called ``command``."""
 

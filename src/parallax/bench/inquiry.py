@@ -1,0 +1,82 @@
+"""Small questions to the server, beside the load, with the standard library alone."""
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib import parse
+
+from parallax.bench import failures
+
+_TIMEOUT = 10.0
+_PRODUCT = "parallax"
+
+
+class Server:
+    """A server and the key it wants. What it does not answer is None."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        self._url = url.rstrip("/")
+        self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+
+    def get(self, path: str) -> bytes | None:
+        """Return the body of a 200; None for anything else."""
+        # Proxies are for the world outside.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        request = urllib.request.Request(self._url + path, headers=self._headers)
+        try:
+            with opener.open(request, timeout=_TIMEOUT) as response:
+                body: bytes = response.read()
+        except urllib.error.HTTPError as refusal:
+            refusal.close()
+            return None
+        except (OSError, http.client.HTTPException):
+            return None
+        return body
+
+    def json(self, path: str) -> dict[str, Any]:
+        """Return a JSON object; an empty one for anything else."""
+        try:
+            found = json.loads(self.get(path) or b"{}")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def is_parallax(self) -> bool:
+        """Say whether its figures can be read."""
+        return self.json("/info").get("name") == _PRODUCT
+
+    def first_model(self) -> str:
+        """Return the id of the first model that it serves.
+
+        Raises:
+            BenchError: it does not say.
+        """
+        for model in _rows(self.json("/model/registry"), "models"):
+            if isinstance(model.get("model_id"), str):
+                return str(model["model_id"])
+        raise failures.BenchError(
+            f"{self._url} does not answer, or does not say which models it serves; "
+            "check --url and --api-key, or name a model with --model"
+        )
+
+    def input_of(self, model: str) -> tuple[str, int]:
+        """Return name and number of dimensions of a model's first input, as KServe V2 tells."""
+        facts = self.json(f"/v2/models/{parse.quote(model, safe='')}")
+        for tensor in _rows(facts, "inputs"):
+            return str(tensor.get("name", "image")), max(1, len(tensor.get("shape") or ()))
+        return "image", 1
+
+    def roles(self) -> dict[int, str]:
+        """Return what each process of a parallax does, by pid."""
+        return {
+            row["pid"]: str(row["role"])
+            for row in _rows(self.json("/status"), "processes")
+            if isinstance(row.get("pid"), int) and row["pid"] > 0 and "role" in row
+        }
+
+
+def _rows(found: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    rows = found.get(name)
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

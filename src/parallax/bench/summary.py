@@ -1,0 +1,63 @@
+"""What a report comes to: the few figures at the head of its page, and the command behind them."""
+
+from collections.abc import Iterator
+
+from parallax.bench import drawing, result, table
+
+tag, text, figure = drawing.tag, drawing.text, drawing.figure
+
+
+def figures(report: result.Report) -> str:
+    """Return the headline figures."""
+    shown = "".join(
+        tag(
+            "div",
+            tag("dt", text(name)) + tag("dd", tag("b", value) + tag("span", text(said))),
+            **({"class_": "alarm"} if alarm else {}),
+        )
+        for name, value, said, alarm in _figures(report)
+    )
+    return tag("section", tag("dl", shown, class_="figures"), aria_label="Summary")
+
+
+def _figures(report: result.Report) -> Iterator[tuple[str, str, str, bool]]:
+    """Yield name, value as HTML, what it is of, and whether it is bad news."""
+    answered = [phase for phase in report.phases if phase.answered]
+    if answered:
+        best = max(answered, key=lambda phase: phase.images_per_s)
+        calm = min(answered, key=lambda phase: phase.latency_ms.p50)
+        name = table.name(best)
+        yield "Most images", _value(best.images_per_s, "/s"), f"at {name}", False
+        if report.ceiling is not None and report.ceiling.images_per_s > 0:
+            share = 100.0 * best.images_per_s / report.ceiling.images_per_s
+            said = f"{figure(report.ceiling.images_per_s)} images/s with the stages alone"
+            yield "Share of the ceiling", _value(share, "%"), said, False
+        yield "Shortest median", _value(calm.latency_ms.p50, "ms"), f"at {table.name(calm)}", False
+        yield "99th percentile then", _value(best.latency_ms.p99, "ms"), f"at {name}", False
+    failed = sum(sum(phase.errors.values()) for phase in report.phases)
+    sent = sum(phase.sent for phase in report.phases)
+    yield "Errors", f"{failed:,}", f"of {sent:,} requests", failed > 0
+
+
+def _value(number: float, unit: str) -> str:
+    return f"{figure(number)} {tag('small', text(unit))}"
+
+
+def command(report: result.Report) -> list[str]:
+    """Return the command that measures the same, as far as a report knows it."""
+    target, phases = report.target, report.phases
+    closed = [str(phase.concurrency) for phase in phases if phase.rate is None]
+    opened = [f"{phase.rate:g}" for phase in phases if phase.rate is not None]
+    words = ["parallax", "bench", "--model", target.model, "--api", target.api]
+    if not target.started_here:
+        words += ["--url", target.url]
+    if closed:
+        words += ["--concurrency", ",".join(closed)]
+    if opened:
+        words += ["--rate", ",".join(opened)]
+    if phases:
+        words += ["--duration", f"{round(phases[0].seconds, 1):g}"]
+        words += ["--clients", str(phases[0].client.processes)]
+    if report.ceiling is not None:
+        words.append("--ceiling")
+    return [*words, "--", *target.serve_args] if target.serve_args else words
