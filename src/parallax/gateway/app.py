@@ -5,7 +5,7 @@ To learn what the server offers, read ``gateway.routes``.
 
 from collections.abc import Iterable
 
-from starlette import applications, exceptions, middleware
+from starlette import applications, middleware, types
 from starlette.middleware import cors
 
 from parallax.gateway import (
@@ -14,7 +14,7 @@ from parallax.gateway import (
     keys,
     openapi,
     operation,
-    problems,
+    router,
     routes,
 )
 from parallax.gateway import middleware as wrapping
@@ -37,17 +37,20 @@ EXPOSED = (
 def build(api: context.ApiContext) -> applications.Starlette:
     """Return the ASGI application over these parts."""
     served = routes.operations(api)
-    app = applications.Starlette(
-        routes=[each.route() for each in served],
-        middleware=layers(api, served),
-        exception_handlers={exceptions.HTTPException: problems.on_http_exception},
-    )
+    app = _Application(middleware=layers(api, served))
+    app.router = router.Router([each.route() for each in served], reserved.unmatched)
     app.state.context = api
     app.state.openapi = openapi.document(served, api.version)
-    # "/info/" is not a page that moved: it does not exist.
-    app.router.redirect_slashes = False
-    app.router.default = reserved.unmatched
     return app
+
+
+class _Application(applications.Starlette):
+    def build_middleware_stack(self) -> types.ASGIApp:
+        # Without Starlette's own two handlers of errors: ``Problems`` does what they are for.
+        app: types.ASGIApp = self.router
+        for layer, args, kwargs in reversed(self.user_middleware):
+            app = layer(app, *args, **kwargs)
+        return app
 
 
 def layers(

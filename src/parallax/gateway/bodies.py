@@ -12,7 +12,7 @@ import asyncio
 from starlette import types
 
 from parallax.contract import errors
-from parallax.gateway import budget, hangup, problems
+from parallax.gateway import budget, hangup, headers, problems
 
 LINGER = 1.0
 """Seconds for which the rest of an unwanted body is thrown away."""
@@ -142,7 +142,5 @@ def _has_no_body(scope: types.Scope) -> bool:
 
 
 def _declared_length(scope: types.Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value)
-    return 0
+    value = headers.find(scope, b"content-length")
+    return int(value) if value is not None and value.isdigit() else 0

@@ -5,9 +5,8 @@ of it comes back when the exchange ends. Which exchange code runs for is kept in
 so it holds in the tasks that an exchange starts, and no signature below has to carry it.
 """
 
-import contextlib
 import contextvars
-from collections.abc import Iterator
+from types import TracebackType
 
 from parallax.contract import errors
 
@@ -24,16 +23,9 @@ class Budget:
         """Bytes taken into account now."""
         return self._held
 
-    @contextlib.contextmanager
-    def exchange(self) -> Iterator["Account"]:
-        """Open the account that ``charge`` means inside of this context."""
-        account = Account(self)
-        token = _account.set(account)
-        try:
-            yield account
-        finally:
-            _account.reset(token)
-            self._held -= account.held
+    def exchange(self) -> "Account":
+        """Return an account to enter as a context: inside, it is the one that ``charge`` means."""
+        return Account(self)
 
     def take(self, size: int) -> None:
         """Take bytes into account.
@@ -45,15 +37,32 @@ class Budget:
             raise errors.OverloadedError("The server holds too much for other requests; try again.")
         self._held += size
 
+    def give_back(self, size: int) -> None:
+        """Take bytes out of account."""
+        self._held -= size
+
 
 class Account:
     """The bytes that one exchange holds."""
 
-    __slots__ = ("_budget", "held")
+    __slots__ = ("_budget", "_token", "held")
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self.held = 0
+
+    def __enter__(self) -> "Account":
+        self._token = _account.set(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _account.reset(self._token)
+        self._budget.give_back(self.held)
 
     def charge(self, size: int) -> None:
         """Hold more bytes, until the exchange ends.

@@ -6,11 +6,9 @@ somebody.
 
 import asyncio
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette import types
-
-from parallax.contract import errors
 
 T = TypeVar("T")
 
@@ -27,24 +25,30 @@ async def watched(receive: types.Receive, work: Awaitable[T]) -> T:
     Raises:
         ClientGoneError: the client hung up first.
     """
+    handler = asyncio.current_task()
+    assert handler is not None  # only a task can wait
+    # No task group: it would cost every request more than the watching itself. A failure of this
+    # task is raised below.
+    watcher = asyncio.create_task(  # noqa: TID251
+        _cancel_when_gone(receive, handler), name="hangup-watch"
+    )
     try:
-        async with asyncio.TaskGroup() as group:
-            watcher = group.create_task(_until_gone(receive), name="hangup-watch")
-            try:
-                return await work
-            except errors.ParallaxError as problem:
-                failure = problem  # raised outside the group, which would wrap it
-            finally:
-                watcher.cancel()
-    except BaseExceptionGroup as several:
-        if several.subgroup(ClientGoneError) is not None:
+        return await work
+    except asyncio.CancelledError:
+        ended = watcher.done() and not watcher.cancelled()
+        if ended and not handler.uncancel():
+            watcher.result()
             raise ClientGoneError from None
+        raise  # somebody else cancelled as well
+    finally:
+        watcher.cancel()
+
+
+async def _cancel_when_gone(receive: types.Receive, handler: asyncio.Task[Any]) -> None:
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    except Exception:
+        handler.cancel()
         raise
-    raise failure
-
-
-async def _until_gone(receive: types.Receive) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError
+    handler.cancel()

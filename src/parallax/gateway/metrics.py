@@ -63,6 +63,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _stages: dict[str, tuple[prometheus_client.Histogram, ...]] = {}
 _handlers: dict[str, prometheus_client.Histogram] = {}
 _requests: dict[tuple[str, int, str], prometheus_client.Counter] = {}
+_outcomes: dict[str, prometheus_client.Counter] = {}
 
 
 def observe_stages(model: str, answer: pending.Answer) -> None:
@@ -94,6 +95,14 @@ def observe_http(method: str, status: int, handler: str, seconds: float) -> None
     if histogram is None:
         histogram = _handlers[handler] = HTTP_DURATION.labels(handler)
     histogram.observe(seconds)
+
+
+def count_outcome(code: str) -> None:
+    """Count how an inference request ended."""
+    counter = _outcomes.get(code)
+    if counter is None:
+        counter = _outcomes[code] = OUTCOMES.labels(code)
+    counter.inc()
 
 
 def show_packages(packages: Iterable[roster.Package]) -> None:

@@ -6,13 +6,12 @@ answer that the client sees.
 """
 
 import logging
-import uuid
 from collections.abc import Callable
 
-from starlette import types
+from starlette import exceptions, types
 
 from parallax.contract import errors
-from parallax.gateway import hangup, metrics, problems
+from parallax.gateway import hangup, headers, identifiers, metrics, problems
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("parallax.access")
@@ -116,36 +115,39 @@ class Problems:
             await self._app(scope, receive, noted)
         except hangup.ClientGoneError:
             return
+        except exceptions.HTTPException as refused:
+            if started:
+                raise
+            await problems.refusal(scope, refused)(scope, receive, send)
         except errors.ParallaxError as named:
-            problem = named
+            await _report(send, named, started)
         except Exception:
             log.exception("unexpected failure in %s %s", scope["method"], scope["path"])
-            problem = errors.InternalError(problems.INTERNAL_MESSAGE)
-        else:
-            return
-        if started:  # too late for another answer: the server cuts the connection
-            raise problem
-        await respond(send, problem)
+            await _report(send, errors.InternalError(problems.INTERNAL_MESSAGE), started)
+
+
+async def _report(send: types.Send, problem: errors.ParallaxError, started: bool) -> None:
+    if started:  # too late for another answer: the server cuts the connection
+        raise problem
+    await respond(send, problem)
 
 
 async def respond(send: types.Send, problem: errors.ParallaxError) -> None:
     """Send the answer that reports a problem."""
     content = problems.body(problem)
-    headers = [
+    described = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
         *problems.headers(problem),
     ]
     await send(
-        {"type": "http.response.start", "status": problems.status(problem), "headers": headers}
+        {"type": "http.response.start", "status": problems.status(problem), "headers": described}
     )
     await send({"type": "http.response.body", "body": content})
 
 
 def _request_id(scope: types.Scope) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            if 0 < len(value) <= _LONGEST_ID and all(0x21 <= byte <= 0x7E for byte in value):
-                return bytes(value)
-            break
-    return uuid.uuid4().hex.encode()
+    sent = headers.find(scope, b"x-request-id")
+    if sent and len(sent) <= _LONGEST_ID and all(0x21 <= byte <= 0x7E for byte in sent):
+        return sent
+    return identifiers.compact().encode()

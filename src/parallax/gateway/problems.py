@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 import orjson
-from starlette import exceptions, requests, responses
+from starlette import exceptions, responses, types
 
 from parallax.contract import errors
 
@@ -166,14 +166,12 @@ def retry_after(problem: errors.ParallaxError) -> int:
     return max(1, math.ceil(wait))
 
 
-def on_http_exception(request: requests.Request, problem: Exception) -> responses.Response:
-    """Answer what the router refuses (unknown path, wrong method) as an object with a message."""
-    if not isinstance(problem, exceptions.HTTPException):
-        raise problem
-    path = request.scope["path"]
+def refusal(scope: types.Scope, problem: exceptions.HTTPException) -> responses.Response:
+    """Return what the router refuses (unknown path, wrong method) as an object with a message."""
+    path = scope["path"]
     if problem.status_code == 405:
         allowed = _sorted_methods((problem.headers or {}).get("Allow", ""))
-        message = f"Method {request.method} is not allowed here; allowed: {', '.join(allowed)}."
+        message = f"Method {scope['method']} is not allowed here; allowed: {', '.join(allowed)}."
         extra = {"Allow": ", ".join(allowed)}
     else:
         message = (

@@ -10,8 +10,8 @@ import time
 import uvloop
 
 from parallax import version
-from parallax.aio import lifeline as lifelines
 from parallax.aio import collector, rosters, signals, tasks
+from parallax.aio import lifeline as lifelines
 from parallax.broker import client
 from parallax.contract import errors, lifeline, roster
 from parallax.gateway import app, context, control, dispatch, logbook, mailbox, metrics, serve

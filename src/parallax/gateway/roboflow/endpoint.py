@@ -67,7 +67,7 @@ class Endpoint:
             outcome = "client_gone"
             raise
         finally:
-            metrics.OUTCOMES.labels(outcome).inc()
+            metrics.count_outcome(outcome)
 
     async def _answer(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         self.api.board.check()

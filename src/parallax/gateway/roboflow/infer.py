@@ -1,11 +1,9 @@
 """The v1 inference routes, ``POST /infer/<task>``: all in one JSON body, one endpoint per task."""
 
-import uuid
-
 import msgspec
 from starlette import types
 
-from parallax.gateway import bodies, context
+from parallax.gateway import bodies, context, identifiers
 from parallax.gateway.roboflow import endpoint, ids, kinds, parsing, pictures
 
 
@@ -26,7 +24,7 @@ class Infer(endpoint.Endpoint):
         call = parsing.parse(self._decoder, await bodies.read(receive, until - started))
         fields = parsing.images(call, self.most_images)
         many = isinstance(call.image, list)
-        inference_id = str(uuid.uuid4()) if call.id is msgspec.UNSET else call.id
+        inference_id = identifiers.dashed() if call.id is msgspec.UNSET else call.id
         kin = ids.stubbed(self.api.models, call.model_id)
         if kin is not None:
             seconds = self.api.clock() - started

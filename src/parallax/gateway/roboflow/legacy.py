@@ -1,12 +1,10 @@
 """The v0 route, ``GET|POST /{project}/{version}``: the model in the path, wishes in the query, and
 a body that is nothing but the picture."""
 
-import uuid
-
 import msgspec
-from starlette import datastructures, routing, types
+from starlette import routing, types
 
-from parallax.gateway import bodies, problems, queries
+from parallax.gateway import bodies, headers, identifiers, problems, queries
 from parallax.gateway.roboflow import endpoint, ids, kinds, multipart, pictures, query, reserved
 
 
@@ -30,7 +28,7 @@ class Legacy(endpoint.Endpoint):
         """See ``Endpoint.understand``."""
         started = self.api.clock()
         model_id = "/".join(scope["path_params"].values())
-        inference_id = str(uuid.uuid4())
+        inference_id = identifiers.dashed()
         kin = ids.stubbed(self.api.models, model_id)
         if kin is not None:
             await bodies.read(receive, until - started)
@@ -55,9 +53,10 @@ async def _source(asked: query.Query, scope: types.Scope, body: bytes) -> pictur
     """Return the picture; which of its places counts does not depend on what is in them."""
     if asked.image:
         return pictures.from_text("url", asked.image)
-    content_type = datastructures.Headers(scope=scope).get("content-type")
-    if content_type is None:
+    sent = headers.find(scope, b"content-type")
+    if sent is None:
         raise problems.BadRequestError("Request must include a Content-Type header, or ?image=URL.")
+    content_type = sent.decode("latin-1")
     if content_type.partition(";")[0].strip().lower() == "multipart/form-data":
         return await multipart.picture(content_type, body)
     # Whatever the header says of it: clients of this route call bare base64 JSON.

@@ -107,6 +107,9 @@ async def fetched(sources: Sequence[Source], fetcher: fetch.Fetcher, until: floa
     Raises:
         ParallaxError: the first that went wrong; see ``Fetcher.fetch``.
     """
+    sent = [source for source in sources if isinstance(source, bytes)]
+    if len(sent) == len(sources):
+        return sent
     room = asyncio.Semaphore(FETCHES_AT_ONCE)
 
     async def one(source: Source) -> bytes:
@@ -115,8 +118,6 @@ async def fetched(sources: Sequence[Source], fetcher: fetch.Fetcher, until: floa
         async with room:
             return await fetcher.fetch(source.address, until)
 
-    if all(isinstance(source, bytes) for source in sources):
-        return [source for source in sources if isinstance(source, bytes)]
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(source), name="fetch-url") for source in sources]
