@@ -28,9 +28,9 @@ STAGE_ROLES: dict[Stage, Role] = {
     Stage.POST: Role.POST,
 }
 
-PREFETCH: dict[Stage, int] = {Stage.PRE: 2, Stage.POST: 8}
-"""Entries a CPU worker holds at a time. Pre entries are slow and large, post entries quick and
-small. The inference loop has no fixed prefetch: it holds what its next batches can take."""
+PREFETCH: dict[Stage, int] = {Stage.PRE: 4, Stage.POST: 8}
+"""Entries a CPU worker takes at a time at most: quick ones; of slow ones it takes fewer. The
+inference loop has no fixed prefetch: it holds what its next batches can take."""
 
 
 def consumer_name(node: str, stage: Stage, slot: int) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from parallax.broker import base
 from parallax.contract import errors
+from parallax.policy import prefetch
 from parallax.slab import slab as slabs
 from parallax.workers import patience, triage
 
@@ -28,9 +29,10 @@ class Source:
 
     stream: str
     prefetch: int
+    """Entries it may hold at a time."""
     share_trips: float = 0.0
     """Seconds a finished entry may wait for its neighbours, to share their round trip to the
-    broker. For quick work only: the neighbour's work is waited for."""
+    broker."""
 
 
 Handler = Callable[[base.Entry], triage.Move]
@@ -55,6 +57,7 @@ class Consumer:
         self._slab = slab
         self._board = board
         self._stop = threading.Event()
+        self._prefetch = prefetch.Prefetch(source.prefetch, source.share_trips)
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set.
@@ -70,8 +73,8 @@ class Consumer:
             entries = self._work(entries) if entries else self._wait()
 
     def _read(self, block_ms: int) -> base.Read:
-        source = self._source
-        return base.Read((source.stream,), self._seat.holder, source.prefetch, block_ms)
+        count = self._prefetch.count
+        return base.Read((self._source.stream,), self._seat.holder, count, block_ms)
 
     def _wait(self) -> list[base.Entry]:
         try:
@@ -98,16 +101,19 @@ class Consumer:
     def _work(self, entries: list[base.Entry]) -> list[base.Entry]:
         """Work on entries and move them on; return the next ones, if there are any already."""
         done: list[triage.Move] = []
-        flush_at = 0.0
+        first_done = now = time.monotonic()
         for entry in entries:
-            if done and time.monotonic() >= flush_at:
+            if done and not self._prefetch.lets_wait(now - first_done):
                 self._settle(done)
                 done = []
+            started = time.monotonic()
             self._board.begin(entry.id)
             move = self._safely(entry)
             self._board.end(entry.id)
+            now = time.monotonic()
+            self._prefetch.learn(now - started)
             if not done:
-                flush_at = time.monotonic() + self._source.share_trips
+                first_done = now
             done.append(move)
         if self._stop.is_set():
             self._settle(done)

@@ -18,9 +18,9 @@ from parallax.vision import opencv
 from parallax.workers import consumer, known, post, pre, seating
 from parallax.workers.config import WorkerConfig
 
-SHARE_TRIPS = {topology.Stage.PRE: 0.0, topology.Stage.POST: 0.002}
-"""Seconds for which finished entries wait to be moved on together: answers are built in a fraction
-of a millisecond, pictures are not decoded in that."""
+SHARE_TRIPS = {topology.Stage.PRE: 0.004, topology.Stage.POST: 0.002}
+"""Seconds for which finished entries wait to be moved on together: an answer is built in a fraction
+of a millisecond, a small picture decoded in one or two."""
 
 _attached: list[lifelines.Lifeline] = []
 
