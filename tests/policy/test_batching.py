@@ -505,3 +505,10 @@ def test_a_rare_key_is_not_starved_by_a_device_that_is_always_busy() -> None:
         assert batch is not None
         served.append(batch.key)
     assert "rare" in served[:10]
+
+
+def test_all_that_waits_can_be_looked_at_and_stays() -> None:
+    made = batcher(waiting(item=1), waiting("single", 2), waiting(item=3))
+
+    assert sorted(each.item for each in made.waiting()) == [1, 2, 3]
+    assert len(made) == 3

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from parallax.workers import consumer, inference
+from parallax.workers import consumer, traffic
 from tests.workers import world as worlds
 
 
@@ -21,4 +21,4 @@ def world(tmp_path: Path) -> Iterator[worlds.World]:
 def quick_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let idle workers look up often, so that stopping one costs no half second."""
     monkeypatch.setattr(consumer, "READ_BLOCK_MS", 10)
-    monkeypatch.setattr(inference, "READ_BLOCK_MS", 10)
+    monkeypatch.setattr(traffic, "READ_BLOCK_MS", 10)

@@ -347,10 +347,10 @@ async def test_no_read_of_a_stream_is_under_way_once_its_model_is_gone(
 ) -> None:
     loop = inference.InferenceLoop(bench(world, session), GPU)
     async with following(loop):
-        await wait_until_async(lambda: loop._reading, "it reads")
+        await wait_until_async(lambda: loop.reading, "it reads")
         await loop.serve({}, [])
 
-        assert (loop.streams, dict(loop.loaded), loop._reading) == ((), {}, ())
+        assert (loop.streams, dict(loop.loaded), loop.reading) == ((), {}, ())
 
 
 @asynccontextmanager
@@ -369,15 +369,22 @@ async def following(loop: inference.InferenceLoop) -> AsyncIterator[None]:
 async def test_a_cancelled_item_does_not_run_when_it_had_to_wait(
     world: worlds.World, session: fakes.FakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_run, "STALE_AFTER", 0.0)
-    world.submit_tensor("gone", value=1)
-    world.submit_tensor("here", value=2)
-    world.broker.execute(base.Cancel("0-1", "gone", 60_000))
+    monkeypatch.setattr(inference, "STALE_AFTER", 0.0)
+    session.proceed.clear()
+    world.submit_tensor("first", value=1)
     async with running(world, session):
-        assert await ends(world, 1) == {"here": 2.0}
+        await wait_until_async(lambda: session.ran, "the first runs")
+        world.submit_tensor("gone", value=2)
+        world.submit_tensor("here", value=3)
+        world.broker.execute(base.Cancel("0-1", "gone", 60_000))
+        await wait_until_async(
+            lambda: world.stats(worlds.KEYS.infer("m")).length == 2, "it is removed"
+        )
+        session.proceed.set()
+        assert await ends(world, 2) == {"first": 1.0, "here": 3.0}
 
-    assert session.ran == [[2]]
-    assert set(world.answers()) == {"here"}
+    assert session.ran == [[1], [3]]
+    assert set(world.answers()) == {"first", "here"}
 
 
 async def test_an_item_cancelled_during_its_run_goes_no_further(

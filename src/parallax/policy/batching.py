@@ -77,14 +77,12 @@ class LatencyModel:
 
     def learn(self, size: int, seconds: float) -> None:
         """Take one measured run into account."""
-        for name, value in (
-            ("_weight", 1.0),
-            ("_x", size),
-            ("_y", seconds),
-            ("_xx", size * size),
-            ("_xy", size * seconds),
-        ):
-            setattr(self, name, getattr(self, name) * self._DECAY + value)
+        keep = self._DECAY
+        self._weight = self._weight * keep + 1.0
+        self._x = self._x * keep + size
+        self._y = self._y * keep + seconds
+        self._xx = self._xx * keep + size * size
+        self._xy = self._xy * keep + size * seconds
 
     def predict(self, size: int) -> float:
         """Return the expected seconds of a batch of this size."""
@@ -151,6 +149,10 @@ class Batcher(Generic[T]):
         """Say whether an item waits whose key is ``wanted``."""
         return any(lane.queue and wanted(key) for key, lane in self._lanes.items())
 
+    def waiting(self) -> list[Waiting[T]]:
+        """Return all items."""
+        return [waiting for lane in self._lanes.values() for waiting in lane.queue]
+
     def remove(self, unwanted: Callable[[Waiting[T]], bool]) -> list[Waiting[T]]:
         """Take out and return all items for which ``unwanted`` is true."""
         removed: list[Waiting[T]] = []
@@ -176,7 +178,7 @@ class Batcher(Generic[T]):
         ``empty`` says that no run at all is in flight: while a suspect waits nothing else starts,
         and the suspect itself starts only then, so that what it kills is only itself.
         """
-        lanes = sorted(self._waiting_lanes(), key=lambda lane: -self._urgency(lane, now))
+        lanes = self._most_urgent_first(now)
         suspect = next((lane for lane in lanes if lane.queue[0].suspect), None)
         if suspect is not None:
             return self._take(suspect, 1, Reason.SUSPECT) if empty else None
@@ -214,6 +216,12 @@ class Batcher(Generic[T]):
 
     def _waiting_lanes(self) -> Iterable[_Lane[T]]:
         return (lane for lane in self._lanes.values() if lane.queue)
+
+    def _most_urgent_first(self, now: float) -> list[_Lane[T]]:
+        lanes = list(self._waiting_lanes())
+        if len(lanes) > 1:
+            lanes.sort(key=lambda lane: -self._urgency(lane, now))
+        return lanes
 
     def _urgency(self, lane: _Lane[T], now: float) -> float:
         limit = lane.size_limit(now)

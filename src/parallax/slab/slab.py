@@ -9,6 +9,7 @@ allocation, tells a late reader that the slot it refers to has moved on.
 
 import math
 import mmap
+import struct
 import time
 from dataclasses import dataclass
 from enum import IntEnum
@@ -30,7 +31,24 @@ class SlotState(IntEnum):
     """Written, and freed by its producer alone."""
 
 
-_READABLE = frozenset({SlotState.READY, SlotState.KEPT})
+_READABLE = frozenset({int(SlotState.READY), int(SlotState.KEPT)})
+
+# One field of one header is read and written through plain views of the map: as NumPy's records
+# that costs ten times as much.
+_HEADER_BYTES = layouts.SLOT_HEADER.itemsize
+_HEADER_WORDS = _HEADER_BYTES // 4
+_RECORD = struct.Struct("QQd")
+"""What a header tells of its request: ``record_ms``, ``record_seq`` and ``since``."""
+
+
+def _at(field: str) -> int:
+    fields = layouts.SLOT_HEADER.fields
+    assert fields is not None
+    return fields[field][1]
+
+
+_GENERATION_WORD = _at("generation") // 4
+_RECORD_AT = _at("record_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +59,24 @@ class Held:
     record: str
     state: SlotState
     since: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an arena lies: the index of its first header, the bytes before its first slot and from
+    one slot to the next."""
+
+    slots: int
+    slot_bytes: int
+    first: int
+    offset: int
+    stride: int
+
+    @classmethod
+    def of(cls, layout: layouts.SlabLayout, number: int) -> "_Place":
+        arena = layout.arenas[number]
+        start, second = layout.slot_offset(number, 0), layout.slot_offset(number, 1)
+        return cls(arena.slots, arena.slot_bytes, layout.first_slot(number), start, second - start)
 
 
 class Slab:
@@ -54,6 +90,9 @@ class Slab:
         self._headers = self._bytes[: layout.total_slots * layouts.SLOT_HEADER.itemsize].view(
             layouts.SLOT_HEADER
         )
+        self._plain = memoryview(self._map)
+        self._words = self._plain.cast("I")
+        self._places = [_Place.of(layout, arena) for arena in range(len(layout.arenas))]
         row = layouts.board_row(layout.board_ids)
         board_end = layout.board_offset + layout.board_rows * row.itemsize
         self._board = self._bytes[layout.board_offset : board_end].view(row)
@@ -72,7 +111,7 @@ class Slab:
         try:
             dtype = np.dtype(ref.dtype)
             nbytes = math.prod(ref.shape) * dtype.itemsize
-            if not 0 <= nbytes <= self.layout.arenas[slot.arena].slot_bytes:
+            if not 0 <= nbytes <= self._places[slot.arena].slot_bytes:
                 raise errors.MalformedEntryError("entry refers to more bytes than a slot has")
             return self._data(slot.arena, slot.slot, nbytes).view(dtype).reshape(ref.shape)
         except (TypeError, ValueError) as problem:
@@ -95,19 +134,17 @@ class Slab:
         Raises:
             MalformedEntryError: the reference points outside the slab.
         """
-        if not self._exists(slot):
+        index = self._index(slot)
+        if index is None:
             raise errors.MalformedEntryError("entry refers to a slot outside the slab")
-        header = self._header(slot)
-        if header["generation"] != slot.generation or header["state"] not in _READABLE:
+        if self.generation(index) != slot.generation or self.state(index) not in _READABLE:
             raise errors.TensorLostError("the slab slot of this request was reused")
 
     def free(self, slot: messages.SlotRef) -> None:
         """Free a slot, unless it has moved on to another generation or never existed."""
-        if not self._exists(slot):
-            return
-        header = self._header(slot)
-        if header["generation"] == slot.generation:
-            header["state"] = SlotState.FREE
+        index = self._index(slot)
+        if index is not None and self.generation(index) == slot.generation:
+            self.set_state(index, SlotState.FREE)
 
     def begin_generations(self, first: int) -> None:
         """Let all generations start at ``first``, which another slab has never reached.
@@ -146,16 +183,45 @@ class Slab:
         first = self.layout.first_slot(arena)
         return self._headers[first : first + self.layout.arenas[arena].slots]
 
-    def _exists(self, slot: messages.SlotRef) -> bool:
-        arenas = self.layout.arenas
-        return 0 <= slot.arena < len(arenas) and 0 <= slot.slot < arenas[slot.arena].slots
+    def generation(self, index: int) -> int:
+        """Return the generation of the slot whose header is the ``index``-th of all."""
+        return self._words[index * _HEADER_WORDS + _GENERATION_WORD]
 
-    def _header(self, slot: messages.SlotRef) -> np.void:
-        header: np.void = self._headers[self.layout.first_slot(slot.arena) + slot.slot]
-        return header
+    def state(self, index: int) -> int:
+        """Return the state of such a slot."""
+        return self._plain[index * _HEADER_BYTES]
+
+    def set_state(self, index: int, state: SlotState) -> None:
+        """Set the state of such a slot."""
+        self._plain[index * _HEADER_BYTES] = state
+
+    def take_free(self, arena: int, record: str) -> messages.SlotRef | None:
+        """Take the first free slot of an arena for a request; None if there is none."""
+        place = self._places[arena]
+        states = self._plain[place.first * _HEADER_BYTES :: _HEADER_BYTES]
+        slot = states[: place.slots].tobytes().find(SlotState.FREE)
+        if slot < 0:
+            return None
+        index = place.first + slot
+        # State first: a janitor that looks in between sees WRITING and leaves the slot alone.
+        self.set_state(index, SlotState.WRITING)
+        generation = (self.generation(index) + 1) & 0xFFFF_FFFF
+        self._words[index * _HEADER_WORDS + _GENERATION_WORD] = generation
+        milliseconds, _, sequence = record.partition("-")
+        of = (int(milliseconds), int(sequence or 0), time.monotonic())
+        _RECORD.pack_into(self._plain, index * _HEADER_BYTES + _RECORD_AT, *of)
+        return messages.SlotRef(arena, slot, generation)
+
+    def _index(self, slot: messages.SlotRef) -> int | None:
+        """Return which of all headers is that of a slot; None if there is no such slot."""
+        if not 0 <= slot.arena < len(self._places):
+            return None
+        place = self._places[slot.arena]
+        return place.first + slot.slot if 0 <= slot.slot < place.slots else None
 
     def _data(self, arena: int, slot: int, nbytes: int) -> NDArray[np.uint8]:
-        offset = self.layout.slot_offset(arena, slot)
+        place = self._places[arena]
+        offset = place.offset + slot * place.stride
         return self._bytes[offset : offset + nbytes]
 
     def _locate(self, index: int) -> tuple[int, int]:
@@ -173,6 +239,7 @@ class Arena:
         self._slab = slab
         self._index = index
         self._headers = slab.arena_headers(index)
+        self._first = slab.layout.first_slot(index)
         self.slot_bytes = slab.layout.arenas[index].slot_bytes
 
     def reclaim_unfinished(self) -> None:
@@ -182,18 +249,7 @@ class Arena:
 
     def allocate(self, record: str) -> messages.SlotRef | None:
         """Take a free slot for a request, or return None while the arena is full."""
-        free = np.flatnonzero(self._headers["state"] == SlotState.FREE)
-        if not free.size:
-            return None
-        slot = int(free[0])
-        header = self._headers[slot]
-        # State first: a janitor that looks in between sees WRITING and leaves the slot alone.
-        header["state"] = SlotState.WRITING
-        header["generation"] += 1
-        milliseconds, _, sequence = record.partition("-")
-        header["record_ms"], header["record_seq"] = int(milliseconds), int(sequence or 0)
-        header["since"] = time.monotonic()
-        return messages.SlotRef(self._index, slot, int(header["generation"]))
+        return self._slab.take_free(self._index, record)
 
     def buffer(self, slot: messages.SlotRef, nbytes: int) -> NDArray[np.uint8]:
         """Return the slot's first ``nbytes`` bytes, to be written."""
@@ -201,7 +257,7 @@ class Arena:
 
     def publish(self, slot: messages.SlotRef) -> None:
         """Declare the slot written: from now on it belongs to whoever holds the entry."""
-        self._headers[slot.slot]["state"] = SlotState.READY
+        self._slab.set_state(self._first + slot.slot, SlotState.READY)
 
 
 class Board:

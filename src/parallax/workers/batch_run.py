@@ -1,11 +1,13 @@
 """One batch from slab to hand-off: gather, run, check, and move each item on."""
 
 import asyncio
+import contextlib
 import functools
 import logging
+import queue
+import threading
 import time
-from collections.abc import Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parallax.broker import base, keys
-from parallax.contract import errors, messages, wire
+from parallax.contract import errors, messages, spec, wire
 from parallax.engine import isolation
 from parallax.engine import session as sessions
 from parallax.models.families import heads
 from parallax.policy import batching
 from parallax.slab import slab as slabs
-from parallax.workers import known, metrics, patience, triage
+from parallax.workers import known, metrics, triage
 
 log = logging.getLogger(__name__)
-
-STALE_AFTER = 0.05
-"""Seconds in the queue after which it pays to ask whether the client is still there."""
 
 INLINE_BYTES = 64 * 1024
 """Outputs up to this size travel in the stream entry; larger ones in the loop's arena."""
@@ -64,118 +63,117 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What the policy learns from a run (its size, 0 if nothing ran; its seconds; what fits), and
-    what shall become of its items."""
+class Run:
+    """A batch that is ready for the device: tensors, and the items they are of."""
 
-    ran: int = 0
-    seconds: float = 0.0
-    memory_cap: int | None = None
-    moves: Sequence[triage.Move] = ()
+    key: Hashable
+    reason: batching.Reason
+    tensors: list[NDArray[Any]]
+    works: list[Work]
+    alone: bool
+    """Whether nothing else needs the cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that is over, and how many seconds it took."""
+
+    run: Run
+    outcome: isolation.Outcome
+    seconds: float
 
 
 class BatchRunner:
-    """Runs batches on threads; at most ``runs`` at a time."""
+    """Runs batches on threads of its own; ``ended`` hears of each end, in the event loop.
 
-    def __init__(self, bench: Bench, runs: int) -> None:
+    The threads take what comes from one queue, which costs about half of what an executor does.
+    """
+
+    def __init__(self, bench: Bench, runs: int, ended: Callable[[Ended], None]) -> None:
         self._bench = bench
-        self._pool = ThreadPoolExecutor(runs, thread_name_prefix="run")
+        self._runs = runs
+        self._ended = ended
+        self._queue: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+
+    def open(self) -> None:
+        """Start the threads. To be called in the event loop."""
+        loop = asyncio.get_running_loop()
+        for number in range(self._runs):
+            # A run that hangs must not keep the process.
+            threading.Thread(
+                target=self._work, args=(loop,), name=f"run-{number}", daemon=True
+            ).start()
 
     def close(self) -> None:
-        """Let the threads go; a run that hangs must not keep the process."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Let the threads go."""
+        for _ in range(self._runs):
+            self._queue.put(None)
 
-    async def run(self, batch: batching.Batch[Work], *, alone: bool = False) -> Result:
-        """Run a batch, which is ``alone`` or not; the moves of its items are left to be settled."""
-        wanted = await self._drop_abandoned(batch.items)
-        tensors, works = await self._gather(wanted)
-        if not works:
-            return Result()
-        session = self._bench.sessions[version_of(works[0].work)]
-        ids = [work.entry.id for work in works]
-        self._bench.board.begin(*ids)
-        started = time.monotonic()
-        loop = asyncio.get_running_loop()
-        execute = functools.partial(session.run, alone=alone)
-        outcome = await loop.run_in_executor(self._pool, isolation.run, execute, tensors)
-        seconds = time.monotonic() - started
-        self._bench.board.end(*ids)
-        self._count(session.model.id, batch.reason, len(works), seconds)
-        ran = _Ran(len(works), seconds * 1000.0)
-        moves = [
-            self._move(work, item, ran) for work, item in zip(works, outcome.items, strict=True)
-        ]
-        return Result(len(works), seconds, outcome.memory_cap, moves)
-
-    async def fail(self, works: Sequence[Work], error: errors.ParallaxError) -> None:
-        """Answer items with an error."""
-        await self.settle([self._failed(work, error) for work in works])
-
-    async def settle(self, moves: Sequence[triage.Move]) -> None:
-        """Carry moves out in one round trip and free the slots that nobody needs any more."""
-        if not moves:
-            return
-        ops = [move.op for move in moves]
-        patient = patience.Patience()
-        outcomes = await patient.acall(lambda: self._bench.broker.execute_many(ops))
-        for move, outcome in zip(moves, outcomes, strict=True):
-            for slot in move.to_free(outcome, retried=patient.retried):
-                self._bench.slab.free(slot)
-        lost = errors.InternalError("the request's data was lost")
-        await self.settle(
-            [
-                triage.fail(move.op.entry, self._bench.seat, lost, move.inputs)
-                for move, outcome in zip(moves, outcomes, strict=True)
-                if outcome is base.Outcome.RECORD_LOST and isinstance(move.op, base.Recompute)
-            ]
-        )
-
-    async def _drop_abandoned(self, items: Sequence[batching.Waiting[Work]]) -> list[Work]:
-        works = [waiting.item for waiting in items]
-        if time.monotonic() - items[0].arrived < STALE_AFTER:
-            return works
-        asked = base.Abandoned(tuple(work.entry.address.request for work in works))
-        gone = await patience.Patience().acall(lambda: self._bench.broker.execute(asked))
-        # The reply goes nowhere: finishing a cancelled request only removes it.
-        left = errors.DeadlineExceededError("the client has gone")
-        await self.fail([work for work, flag in zip(works, gone, strict=True) if flag], left)
-        return [work for work, flag in zip(works, gone, strict=True) if not flag]
-
-    async def _gather(self, works: list[Work]) -> tuple[list[NDArray[np.uint8]], list[Work]]:
-        tensors: list[NDArray[Any]] = []
-        kept: list[Work] = []
-        for work in works:
+    def gather(
+        self, batch: batching.Batch[Work], *, alone: bool
+    ) -> tuple[Run, Sequence[triage.Move]]:
+        """Return the run of a batch, which may have nothing in it, and moves of what is lost."""
+        run = Run(batch.key, batch.reason, [], [], alone)
+        failed: list[triage.Move] = []
+        for waiting in batch.items:
+            work = waiting.item
             try:
-                tensors.append(self._bench.slab.array(work.work.tensor))
-                kept.append(work)
+                run.tensors.append(self._bench.slab.array(work.work.tensor))
+                run.works.append(work)
             except errors.ParallaxError as problem:
-                await self.fail([work], problem)
-        return tensors, kept
+                failed.append(self.failed(work, problem))
+        return run, failed
+
+    def start(self, run: Run) -> None:
+        """Give a run to a thread; no more of them at a time than there are threads."""
+        self._bench.board.begin(*_ids(run))
+        self._queue.put(run)
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        while (run := self._queue.get()) is not None:
+            session = self._bench.sessions[version_in(run.key)]
+            execute = functools.partial(session.run, alone=run.alone)
+            started = time.monotonic()
+            outcome = isolation.run(execute, run.tensors)
+            ended = Ended(run, outcome, time.monotonic() - started)
+            with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits
+                loop.call_soon_threadsafe(self._ended, ended)
+
+    def moves(self, ended: Ended) -> Sequence[triage.Move]:
+        """Return what shall become of the items of a run."""
+        run = ended.run
+        self._bench.board.end(*_ids(run))
+        model = self._bench.sessions[version_in(run.key)].model
+        metrics.count_batch(model.id, run.reason.value, len(run.works), ended.seconds)
+        ran = _Ran(model, len(run.works), ended.seconds * 1000.0)
+        return [
+            self._move(work, item, ran)
+            for work, item in zip(run.works, ended.outcome.items, strict=True)
+        ]
+
+    def failed(self, work: Work, error: errors.ParallaxError) -> triage.Move:
+        """Return how an item is answered with an error."""
+        return triage.fail(work.entry, self._bench.seat, error, triage.slots_of(work.work))
 
     def _move(self, work: Work, item: isolation.Item | Exception, ran: "_Ran") -> triage.Move:
         if isinstance(item, Exception):
             log.error("model %s failed: %s", work.work.model, item)
-            return self._failed(
+            return self.failed(
                 work, errors.ModelFailedError(f"model {work.work.model!r} failed on this image")
             )
         try:
             for slot in triage.slots_of(work.work):
                 # Read again after use: had the slot been reused meanwhile, the output is another's.
                 self._bench.slab.check(slot)
-            model = self._bench.sessions[version_of(work.work)].model
-            return self._hand_off(work, heads.reduce(model, item, work.work.params), ran)
+            return self._hand_off(work, heads.reduce(ran.model, item, work.work.params), ran)
         except errors.ParallaxError as problem:
-            return self._failed(work, problem)
+            return self.failed(work, problem)
         except Exception:  # outputs that fit nothing must cost one request, not the loop
             log.exception("request %s failed", work.entry.address.request)
-            return self._failed(work, errors.InternalError("Internal error."))
-
-    def _failed(self, work: Work, error: errors.ParallaxError) -> triage.Move:
-        return triage.fail(work.entry, self._bench.seat, error, triage.slots_of(work.work))
+            return self.failed(work, errors.InternalError("Internal error."))
 
     def _hand_off(self, work: Work, outputs: Sequence[NDArray[Any]], ran: "_Ran") -> triage.Move:
-        declared = self._bench.sessions[version_of(work.work)].model.output_bytes
-        refs, bulk = self._place(work.entry.record, outputs, declared)
+        refs, bulk = self._place(work.entry.record, outputs, ran.model.output_bytes)
         before = work.work
         spent = before.timings
         post = messages.PostWork(
@@ -215,14 +213,13 @@ class BatchRunner:
             refs.append(messages.ArrayRef(output.shape, output.dtype.str, slot))
         return tuple(refs), b"".join(inline)
 
-    @staticmethod
-    def _count(model: str, reason: batching.Reason, size: int, seconds: float) -> None:
-        metrics.BATCH_SIZE.labels(model).observe(size)
-        metrics.BATCH_SECONDS.labels(model).observe(seconds)
-        metrics.BATCHES.labels(model, reason.value).inc()
-
 
 @dataclass(frozen=True, slots=True)
 class _Ran:
+    model: spec.ModelSpec
     size: int
     milliseconds: float
+
+
+def _ids(run: Run) -> list[str]:
+    return [work.entry.id for work in run.works]

@@ -1,7 +1,8 @@
 """The inference loop of one device: fetch tensors, let the policy form batches, run them, hand off.
 
-Deciding is the batcher's (``policy.batching``), computing the session's (``engine``); this file
-keeps them fed. Fetching and running overlap: while the device computes, the next batch grows.
+Deciding is the batcher's (``policy.batching``), computing the session's (``engine``), moving
+entries ``workers.traffic``'s; this file keeps them fed. Fetching, running and handing off overlap:
+while the device computes, the next batch grows.
 """
 
 import asyncio
@@ -9,18 +10,20 @@ import functools
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
+from parallax.aio import events
 from parallax.broker import base
 from parallax.contract import errors, messages
 from parallax.engine import session as sessions
 from parallax.policy import batching, width
-from parallax.workers import batch_run, known, patience, triage
+from parallax.workers import batch_run, known, traffic, triage
 
 log = logging.getLogger(__name__)
 
-READ_BLOCK_MS = 500
+STALE_AFTER = 0.05
+"""Seconds in the queue after which it pays to ask whether the client is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +43,32 @@ class InferenceLoop:
         self._bench = bench
         self._pace = pace
         self._batcher: batching.Batcher[batch_run.Work] = batching.Batcher(self._limits)
-        self._runner = batch_run.BatchRunner(bench, pace.runs)
+        self._runner = batch_run.BatchRunner(bench, pace.runs, self._ended)
         self._solitude = width.Solitude()
-        self._group = asyncio.TaskGroup()
-        self._running: set[asyncio.Task[None]] = set()
-        self._in_hand = 0
+        self._running = 0
+        self._ends: list[batch_run.Ended] = []
+        """Runs that have ended, and whose items are not yet moved on."""
         self._quarantine = False
         """Whether the run in flight is that of a suspect, beside which nothing may start."""
+        self._draining = False
         self._changed = asyncio.Event()
-        self._wanted = frozenset(bench.sessions)
-        self._streams = _streams(bench, self._wanted)
-        self._reading: tuple[str, ...] = ()
-        """The streams of the read that is under way."""
-        self._read_over = asyncio.Event()
+        self._queued = asyncio.Event()
         self._in_runs: Counter[known.Version] = Counter()
+        self._traffic = traffic.Traffic(
+            bench.broker, bench.seat, bench.slab, self._capacity, self._take_in
+        )
+        self._wanted = frozenset(bench.sessions)
+        self._traffic.follow(_streams(bench, self._wanted))
 
     @property
     def streams(self) -> tuple[str, ...]:
         """What it reads."""
-        return self._streams
+        return self._traffic.streams
+
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """The streams of the read that is under way."""
+        return self._traffic.reading
 
     @property
     def loaded(self) -> Mapping[known.Version, sessions.Session]:
@@ -77,12 +87,9 @@ class InferenceLoop:
         """
         self._bench.sessions.update(loaded)
         self._wanted = frozenset(loaded)
-        self._streams = _streams(self._bench, wanted)
+        self._traffic.follow(_streams(self._bench, wanted))
         self._prune()
-        self._changed.set()
-        while not set(self._reading) <= set(self._streams):
-            self._read_over.clear()
-            await self._read_over.wait()
+        await self._traffic.until_followed()
 
     def _prune(self) -> None:
         """Drop the sessions that are neither wanted nor needed for what is in hand."""
@@ -98,12 +105,20 @@ class InferenceLoop:
         Raises:
             BrokerUnavailableError: the broker stayed away for longer than a worker waits.
         """
-        await self._give_back("an earlier process of this slot died", self._bench.board.read())
-        self._bench.board.clear()
+        board = self._bench.board
+        await self._traffic.give_back("an earlier process of this slot died", board.read())
+        board.clear()
+        self._runner.open()
         try:
-            async with self._group as group:
-                group.create_task(self._fetch(stop), name="fetch")
-                group.create_task(self._dispatch(stop), name="dispatch")
+            async with asyncio.TaskGroup() as group:
+                parts = (self._traffic.carry(), self._dispatch(), self._weed())
+                helpers = [group.create_task(part) for part in parts]
+                await self._traffic.fetch(stop)
+                self._draining = True
+                self._changed.set()
+                await self._traffic.finish()
+                for helper in helpers:
+                    helper.cancel()
         finally:
             self._runner.close()
 
@@ -111,30 +126,11 @@ class InferenceLoop:
         session = self._bench.sessions[batch_run.version_in(key)]
         return batching.Limits(session.max_batch, session.model.batch.max_delay_ms / 1000.0)
 
-    async def _fetch(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            room = self._capacity - len(self._batcher) - self._in_hand
-            if room < 1 or not self._streams:
-                # Without models there is nothing in hand whose end could be the change.
-                await self._wait_for_change(None if self._in_hand else READ_BLOCK_MS / 1000)
-                continue
-            count = max(1, room // len(self._streams))
-            read = base.Read(self._streams, self._bench.seat.holder, count, READ_BLOCK_MS)
-            try:
-                self._reading = read.streams
-                entries = await self._bench.broker.execute(read)
-            except errors.BrokerUnavailableError:
-                # What the read took may be lost on the way: give it back, once our hands are empty.
-                await self._until_idle()
-                await self._give_back("the broker was away", frozenset())
-                continue
-            finally:
-                self._reading = ()
-                self._read_over.set()
-            await self._take_in(entries)
-        self._changed.set()
+    def _capacity(self) -> int:
+        largest = max((each.max_batch for each in self._bench.sessions.values()), default=1)
+        return (self._pace.runs + 1) * largest
 
-    async def _take_in(self, entries: list[base.Entry]) -> None:
+    def _take_in(self, entries: Sequence[base.Entry]) -> None:
         now = time.monotonic()
         disposed: list[triage.Move] = []
         for entry in entries:
@@ -151,85 +147,97 @@ class InferenceLoop:
                 self._batcher.add(
                     batching.Waiting(key, now, accepted.until, entry.losses > 0, accepted)
                 )
+        self._traffic.send(disposed)
         self._changed.set()
-        await self._runner.settle(disposed)
+        self._queued.set()
 
     def _serves(self, work: messages.InferWork) -> bool:
         return batch_run.version_of(work) in self._bench.sessions
 
-    @property
-    def _capacity(self) -> int:
-        largest = max((each.max_batch for each in self._bench.sessions.values()), default=1)
-        return (self._pace.runs + 1) * largest
+    async def _weed(self) -> None:
+        """Look now and then whether the clients are still there whose items wait for long."""
+        while True:
+            await events.passed(self._queued)
+            await asyncio.sleep(STALE_AFTER)
+            if await self._drop_abandoned():
+                self._queued.set()
 
-    async def _give_back(self, cause: str, guilty: frozenset[str]) -> None:
-        """Return to the streams what is pending under our name; called only with empty hands."""
-        seat = self._bench.seat
-        for stream in self._streams:
-            release = base.Release(stream, seat.holder, guilty, seat.max_losses, cause)
-            while (await self._patiently(release)).total:
-                pass
+    async def _drop_abandoned(self) -> bool:
+        """Take out the old items that nobody waits for; say whether any item is left."""
+        since = time.monotonic() - STALE_AFTER
+        waiting = self._batcher.waiting()
+        old = [each.item.entry.address.request for each in waiting if each.arrived <= since]
+        if not old:
+            return bool(waiting)
+        try:
+            flags = await self._bench.broker.execute(base.Abandoned(tuple(old)))
+        except errors.BrokerUnavailableError:
+            return True  # the hand-off will notice
+        gone = {request for request, flag in zip(old, flags, strict=True) if flag}
+        # Those that have started meanwhile go on.
+        left = self._batcher.remove(lambda each: each.item.entry.address.request in gone)
+        # The reply goes nowhere: finishing a cancelled request only removes it.
+        self._fail(left, errors.DeadlineExceededError("the client has gone"))
+        return True
 
-    async def _patiently(self, op: base.Op[patience.T]) -> patience.T:
-        return await patience.Patience().acall(lambda: self._bench.broker.execute(op))
+    def _fail(
+        self, items: Sequence[batching.Waiting[batch_run.Work]], error: errors.ParallaxError
+    ) -> None:
+        self._traffic.send([self._runner.failed(each.item, error) for each in items])
 
-    async def _until_idle(self) -> None:
-        while self._in_hand or len(self._batcher):
-            await self._wait_for_change(None)
-
-    async def _dispatch(self, stop: asyncio.Event) -> None:
+    async def _dispatch(self) -> None:
         while True:
             now = time.monotonic()
+            ends, self._ends = self._ends, []
+            # Before the next runs start: their threads would only wait for the interpreter lock.
+            for ended in ends:
+                self._finish(ended, now)
             late = self._batcher.expired(now)
             if late:
                 problem = errors.DeadlineExceededError("the request's deadline passed in the queue")
-                await self._runner.fail([waiting.item for waiting in late], problem)
-            if self._start_batch(now, draining=stop.is_set()):
-                continue
-            if stop.is_set() and not self._in_hand and not len(self._batcher):
-                return
-            await self._wait_for_change(self._pause(now))
+                self._fail(late, problem)
+            while self._start_batch(now):
+                pass
+            await events.passed(self._changed, self._pause(now))
 
-    def _start_batch(self, now: float, *, draining: bool) -> bool:
+    def _ended(self, ended: batch_run.Ended) -> None:
+        self._ends.append(ended)
+        self._changed.set()
+
+    def _finish(self, ended: batch_run.Ended, now: float) -> None:
+        self._running -= 1
+        key, cap = ended.run.key, ended.outcome.memory_cap
+        self._batcher.learn(key, len(ended.run.works), ended.seconds)
+        if cap is not None:
+            log.warning("out of device memory: batches of %s capped at %d", key, cap)
+            self._batcher.lower_cap(key, cap, now)
+        self._traffic.send(self._runner.moves(ended))
+        self._in_runs[batch_run.version_in(key)] -= 1
+        self._prune()
+
+    def _start_batch(self, now: float) -> bool:
+        """Let a batch leave the queue, if one may; say whether one did."""
         if self._full:
             return False
         empty = not self._running
-        batch = self._batcher.next(now, idle=self._idle, draining=draining, empty=empty)
+        batch = self._batcher.next(now, idle=self._idle, draining=self._draining, empty=empty)
         if batch is None:
             return False
-        alone = self._solitude.starts(len(self._running), len(self._batcher))
-        self._quarantine = batch.reason is batching.Reason.SUSPECT
-        self._in_hand += len(batch.items)
-        self._in_runs[batch_run.version_in(batch.key)] += 1
-        task = self._group.create_task(self._run(batch, alone), name=f"run {batch.key}")
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        alone = self._solitude.starts(self._running, len(self._batcher))
+        run, failed = self._runner.gather(batch, alone=alone)
+        self._traffic.send(failed)
+        if run.works:
+            self._quarantine = batch.reason is batching.Reason.SUSPECT
+            self._running += 1
+            self._in_runs[batch_run.version_in(batch.key)] += 1
+            self._runner.start(run)
         return True
-
-    async def _run(self, batch: batching.Batch[batch_run.Work], alone: bool) -> None:
-        result = await self._runner.run(batch, alone=alone)
-        now = time.monotonic()
-        if result.ran:
-            self._batcher.learn(batch.key, result.ran, result.seconds)
-        if result.memory_cap is not None:
-            log.warning(
-                "out of device memory: batches of %s capped at %d", batch.key, result.memory_cap
-            )
-            self._batcher.lower_cap(batch.key, result.memory_cap, now)
-        # The device is free from here on; handing off goes on beside the next run.
-        self._running.discard(asyncio.current_task())
-        self._changed.set()
-        await self._runner.settle(result.moves)
-        self._in_hand -= len(batch.items)
-        self._in_runs[batch_run.version_in(batch.key)] -= 1
-        self._prune()
-        self._changed.set()
 
     @property
     def _full(self) -> bool:
         if self._quarantine and self._running:
             return True
-        return len(self._running) >= self._pace.runs
+        return self._running >= self._pace.runs
 
     @property
     def _idle(self) -> bool:
@@ -237,20 +245,12 @@ class InferenceLoop:
 
     def _pause(self, now: float) -> float | None:
         """Return the seconds after which a held-back batch is due, or None to wait for a change."""
-        due = self._batcher.due(now)
-        if due is None or not self._idle or self._full:
+        if self._full or not self._idle:
             return None
-        if self._batcher.suspect_waits and self._running:
+        due = self._batcher.due(now)
+        if due is None or (self._batcher.suspect_waits and self._running):
             return None
         return max(0.0005, due - now)
-
-    async def _wait_for_change(self, patience: float | None) -> None:
-        try:
-            async with asyncio.timeout(patience):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
-        self._changed.clear()
 
 
 def _streams(bench: batch_run.Bench, wanted: Collection[known.Version]) -> tuple[str, ...]:

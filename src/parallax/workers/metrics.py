@@ -1,5 +1,8 @@
 """What the inference loop counts; the api's /metrics adds all processes up."""
 
+import functools
+from collections.abc import Callable
+
 from prometheus_client import Counter, Histogram
 
 BATCH_SIZE = Histogram(
@@ -26,3 +29,23 @@ MODEL_LOAD_SECONDS = Histogram(
 BATCHES = Counter(
     "parallax_batches", "Batches by the reason for which they left.", ["model", "reason"]
 )
+
+
+def count_batch(model: str, reason: str, size: int, seconds: float) -> None:
+    """Count a run of ``size`` items that took this many seconds and had left for a reason."""
+    observe_size, observe_seconds, count = _of(model, reason)
+    observe_size(size)
+    observe_seconds(seconds)
+    count()
+
+
+@functools.cache
+def _of(
+    model: str, reason: str
+) -> tuple[Callable[[float], None], Callable[[float], None], Callable[[], None]]:
+    """Return what counts for a model and a reason: looking these up costs as much as counting."""
+    return (
+        BATCH_SIZE.labels(model).observe,
+        BATCH_SECONDS.labels(model).observe,
+        BATCHES.labels(model, reason).inc,
+    )
