@@ -48,15 +48,24 @@ def values(outcome: isolation.Outcome) -> list[float | None]:
 def test_exactly_the_guilty_fail_and_the_rest_keep_their_own_outputs(
     count: int, guilty: frozenset[int]
 ) -> None:
-    outcome = isolation.run(engine(guilty), tensors(count))
+    outcome = isolation.run(engine(guilty), tensors(count), 99)
 
     assert values(outcome) == [None if number in guilty else number for number in range(count)]
     assert outcome.memory_cap is None
 
 
+@given(count=st.integers(1, 33), most=st.integers(1, 8), guilty=st.frozensets(st.integers(0, 32)))
+def test_no_more_run_at_a_time_than_may(count: int, most: int, guilty: frozenset[int]) -> None:
+    seen: list[int] = []
+    outcome = isolation.run(engine(guilty, seen=seen), tensors(count), most)
+
+    assert values(outcome) == [None if number in guilty else number for number in range(count)]
+    assert max(seen) <= most
+
+
 @given(count=st.integers(1, 33), fits=st.integers(1, 33))
 def test_a_batch_that_does_not_fit_is_halved_until_it_does(count: int, fits: int) -> None:
-    outcome = isolation.run(engine(fits=fits), tensors(count))
+    outcome = isolation.run(engine(fits=fits), tensors(count), 99)
 
     assert values(outcome) == list(range(count))
     if count <= fits:
@@ -69,19 +78,19 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(count: int, fits: int
 def test_one_guilty_of_eight_costs_few_runs() -> None:
     seen: list[int] = []
 
-    isolation.run(engine(frozenset({5}), seen=seen), tensors(8))
+    isolation.run(engine(frozenset({5}), seen=seen), tensors(8), 99)
 
     assert seen == [8, 4, 4, 2, 1, 1, 2]
 
 
 def test_an_item_that_fits_nowhere_fails_alone() -> None:
-    outcome = isolation.run(engine(fits=0), tensors(1))
+    outcome = isolation.run(engine(fits=0), tensors(1), 99)
 
     assert isinstance(outcome.items[0], sessions.OutOfDeviceMemoryError)
 
 
 def test_a_poisoned_item_in_a_batch_that_does_not_fit_is_still_found() -> None:
-    outcome = isolation.run(engine(frozenset({3}), fits=2), tensors(8))
+    outcome = isolation.run(engine(frozenset({3}), fits=2), tensors(8), 99)
 
     assert values(outcome) == [0, 1, 2, None, 4, 5, 6, 7]
     assert outcome.memory_cap == 2
@@ -92,4 +101,4 @@ def test_a_failure_that_is_no_ordinary_exception_is_not_swallowed() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        isolation.run(execute, tensors(2))
+        isolation.run(execute, tensors(2), 99)

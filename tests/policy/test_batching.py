@@ -512,3 +512,51 @@ def test_all_that_waits_can_be_looked_at_and_stays() -> None:
 
     assert sorted(each.item for each in made.waiting()) == [1, 2, 3]
     assert len(made) == 3
+
+
+# --- devices that run a batch item by item --------------------------------------------------------
+
+
+def in_turn(count: int, seconds: float | None) -> batching.Batcher[int]:
+    """Return a batcher of a device that takes so long for an item, and has learnt it."""
+    limits = batching.Limits(batching.IN_TURN, in_turn=batching.IN_TURN_SECONDS)
+    made: batching.Batcher[int] = batching.Batcher(lambda _: limits)
+    if seconds is not None:
+        made.learn("free", 1, seconds)
+    for number in range(count):
+        made.add(waiting(item=number))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size"),
+    [
+        (None, 1),
+        (batching.IN_TURN_SECONDS * 2, 1),
+        (batching.IN_TURN_SECONDS / 3, 3),
+        (batching.IN_TURN_SECONDS / 1000, batching.IN_TURN),
+    ],
+)
+def test_items_that_are_run_in_turn_take_a_moment_together(
+    seconds: float | None, size: int
+) -> None:
+    made = in_turn(20, seconds)
+
+    assert made.largest(0.0) == size
+    assert numbers(made.next(0.0, idle=True)) == list(range(size))
+
+
+def test_items_that_are_run_in_turn_are_shared_among_free_runs() -> None:
+    made = in_turn(5, 0.0001)
+
+    first, second = (made.next(0.0, idle=True, free=free) for free in (2, 1))
+
+    assert (numbers(first), numbers(second)) == ([0, 1, 2], [3, 4])
+    assert first is not None
+    assert first.reason is batching.Reason.IDLE
+
+
+def test_a_device_that_gains_by_batches_shares_nothing() -> None:
+    made = batcher(*(waiting(item=number) for number in range(4)))
+
+    assert numbers(made.next(0.0, idle=True, free=2)) == [0, 1, 2, 3]

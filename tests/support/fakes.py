@@ -44,6 +44,7 @@ class FakeSession:
     def __init__(self, of: spec.ModelSpec, *, boxes: int = 1) -> None:
         self.model = of
         self.max_batch = of.batch.max_size
+        self.in_turn = False
         self.boxes = boxes
         self.poison: frozenset[int] = frozenset()
         self.fits: int | None = None

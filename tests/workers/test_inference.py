@@ -156,6 +156,28 @@ async def test_an_eager_device_starts_a_second_run_at_once(
         await ends(world, 2)
 
 
+async def test_quick_items_that_run_one_by_one_leave_together(world: worlds.World) -> None:
+    session = fakes.FakeSession(fakes.model(max_batch=1))
+    session.in_turn = True
+    async with running(world, session, pace=ONE):
+        await ends(world, len(submit(world, 1)))
+        session.proceed.clear()
+        world.submit_tensor("held")
+        await wait_until_async(lambda: len(session.ran) == 2, "the device is busy")
+        expected = {f"s{number}": float(number) for number in range(3)}
+        for name, value in expected.items():
+            world.submit_tensor(name, value=int(value))
+        await wait_until_async(
+            lambda: world.stats(worlds.KEYS.infer("m")).pending == 4, "all are in hand"
+        )
+        session.proceed.set()
+        found = await ends(world, 5)
+
+    assert expected.items() <= found.items()
+    assert set(session.sizes) == {1}
+    assert {world.works[name][0].timings.batch for name in expected} == {3}
+
+
 async def test_no_more_runs_are_in_flight_than_the_pace_allows(
     world: worlds.World, session: fakes.FakeSession
 ) -> None:

@@ -28,11 +28,20 @@ class Outcome:
     memory_cap: int | None
 
 
-def run(
-    execute: Callable[[Sequence[NDArray[np.uint8]]], session.Outputs],
-    tensors: Sequence[NDArray[np.uint8]],
-) -> Outcome:
-    """Run tensors of one shape as a batch through ``execute``, splitting it where it fails."""
+Execute = Callable[[Sequence[NDArray[np.uint8]]], session.Outputs]
+
+
+def run(execute: Execute, tensors: Sequence[NDArray[np.uint8]], most: int) -> Outcome:
+    """Run tensors of one shape through ``execute``, ``most`` at a time, in order."""
+    parts = [_run(execute, tensors[at : at + most]) for at in range(0, len(tensors), most)]
+    if len(parts) == 1:
+        return parts[0]
+    caps = [part.memory_cap for part in parts if part.memory_cap is not None]
+    return Outcome([item for part in parts for item in part.items], min(caps, default=None))
+
+
+def _run(execute: Execute, tensors: Sequence[NDArray[np.uint8]]) -> Outcome:
+    """Run tensors as a batch, splitting it where it fails."""
     try:
         outputs = execute(tensors)
     except Exception as problem:  # noqa: BLE001 - the model is foreign code: it may raise anything
@@ -40,7 +49,7 @@ def run(
             log.warning("an item failed in the model: %s", problem)
             return Outcome([problem], None)
         half = len(tensors) // 2
-        first, second = run(execute, tensors[:half]), run(execute, tensors[half:])
+        first, second = _run(execute, tensors[:half]), _run(execute, tensors[half:])
         caps = [each.memory_cap for each in (first, second) if each.memory_cap is not None]
         if isinstance(problem, session.OutOfDeviceMemoryError):
             caps.append(half)

@@ -35,6 +35,10 @@ class Means:
 
     cores: int = 1
     """CPUs that a run may take when nothing else needs them (on the CPU only)."""
+    run_threads: int = 1
+    """That a run takes in any case (on the CPU only)."""
+    cpu_max_batch: int = 1
+    """Items in one run at most (on the CPU only)."""
     provider: str = "auto"
     """Of an accelerator: ``cuda`` or ``tensorrt``; auto: cuda."""
     scratch: Path | None = None

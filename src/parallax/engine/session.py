@@ -61,13 +61,13 @@ class Session:
         """
         self.model = model
         self._device = device
-        self._sizes = batch_sizes(model.batch, device)
+        self._sizes = batch_sizes(model.batch, device, means.cpu_max_batch)
         self._wide: onnxruntime.InferenceSession | None = None
         self._trial = width.Trial()
         self._staging: staging.Staging | None = None
         try:
             if device.kind == "cpu":
-                threads = sorted({1, min(max(1, means.cores), MOST_THREADS)})
+                threads = sorted({means.run_threads, _alone_threads(means)})
                 self._session, *wide = runtime.open_cpu(model.graph, threads, means.scratch)
                 self._wide = wide[0] if wide else None
             else:
@@ -79,6 +79,11 @@ class Session:
             raise errors.ModelRefusedError(
                 f"{model.source}: ONNX Runtime cannot load it: {_explain(problem, device)}"
             ) from problem
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether items run one by one, because the device gains nothing by batches."""
+        return not self._device.batches and self.max_batch == 1
 
     @property
     def max_batch(self) -> int:
@@ -155,17 +160,23 @@ class Session:
         return plain.to_network_input(batch, self.model.plain) if self.model.plain else batch
 
 
-def batch_sizes(batch: spec.BatchSpec, device: devices.Device) -> list[int]:
+def batch_sizes(
+    batch: spec.BatchSpec, device: devices.Device, cpu_max_batch: int = 1
+) -> list[int]:
     """Return the batch sizes that are run on a device, ascending: 1, 2, 4, ... up to the model's
-    limit."""
+    limit, and on a CPU to that of the CPU."""
     if batch.fixed_size is not None:
         return [batch.fixed_size]
-    if not device.batches:
-        return [1]
+    most = batch.max_size if device.batches else min(batch.max_size, cpu_max_batch)
     sizes = [1]
-    while sizes[-1] < batch.max_size:
-        sizes.append(min(sizes[-1] * 2, batch.max_size))
+    while sizes[-1] < most:
+        sizes.append(min(sizes[-1] * 2, most))
     return sizes
+
+
+def _alone_threads(means: runtime.Means) -> int:
+    """Return the threads of a run beside which there is none."""
+    return max(means.run_threads, min(means.cores, MOST_THREADS))
 
 
 def load_device_libraries(device: devices.Device) -> None:

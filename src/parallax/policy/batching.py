@@ -7,6 +7,8 @@ Pure: time is an argument, and nothing here knows what an item is made of. The r
 * Between keys (model and input shape) the one whose oldest item has waited longest goes first,
   weighted by how full its batch would be. Ages grow without bound while the weight does not, so
   none starves.
+* A device that runs a batch item by item gets batches that take no longer than a moment, and items
+  that wait are shared among its free runs: there a batch saves trips and nothing else.
 * A batch never takes on so many items that its earliest deadline would be missed when fewer would
   do.
 * An item that has already lost an owner runs alone, on a device with nothing else in flight: if it
@@ -20,6 +22,11 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+IN_TURN = 8
+"""Items of a batch that runs item by item, at most."""
+IN_TURN_SECONDS = 0.016
+"""What such a batch may take: more and it would save nothing that can be noticed."""
 
 
 class Reason(StrEnum):
@@ -37,10 +44,12 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How one key may be batched. ``max_delay`` is in seconds."""
+    """How one key may be batched. Times are in seconds."""
 
     max_size: int
     max_delay: float = 0.0
+    in_turn: float | None = None
+    """What a batch may take on a device that runs it item by item; None: it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +116,18 @@ class _Lane(Generic[T]):
     cap_until: float = 0.0
 
     def size_limit(self, now: float) -> int:
+        limit = self.limits.max_size
         if self.cap is not None and now < self.cap_until:
-            return min(self.cap, self.limits.max_size)
-        return self.limits.max_size
+            limit = min(self.cap, limit)
+        if self.limits.in_turn is None:
+            return limit
+        one = self.latency.predict(1)
+        return max(1, min(limit, int(self.limits.in_turn / one))) if one else 1
+
+    def share(self, free: int) -> int:
+        """Return how many items one of ``free`` runs may take, so that the others get theirs."""
+        count = len(self.queue)
+        return count if self.limits.in_turn is None else -(-count // free)
 
 
 class Batcher(Generic[T]):
@@ -145,6 +163,10 @@ class Batcher(Generic[T]):
         for key in gone:
             del self._lanes[key]
 
+    def largest(self, now: float) -> int:
+        """Return how many items the largest batch of any key may have now."""
+        return max((lane.size_limit(now) for lane in self._lanes.values()), default=1)
+
     def holds(self, wanted: Callable[[Hashable], bool]) -> bool:
         """Say whether an item waits whose key is ``wanted``."""
         return any(lane.queue and wanted(key) for key, lane in self._lanes.items())
@@ -169,7 +191,13 @@ class Batcher(Generic[T]):
         return self.remove(lambda waiting: waiting.deadline <= now)
 
     def next(
-        self, now: float, *, idle: bool, draining: bool = False, empty: bool = True
+        self,
+        now: float,
+        *,
+        idle: bool,
+        draining: bool = False,
+        empty: bool = True,
+        free: int = 1,
     ) -> Batch[T] | None:
         """Take the next batch out, or return None while it should still wait.
 
@@ -177,6 +205,7 @@ class Batcher(Generic[T]):
         more urgent one that it would have overtaken.
         ``empty`` says that no run at all is in flight: while a suspect waits nothing else starts,
         and the suspect itself starts only then, so that what it kills is only itself.
+        ``free`` is how many runs could start now.
         """
         lanes = self._most_urgent_first(now)
         suspect = next((lane for lane in lanes if lane.queue[0].suspect), None)
@@ -184,7 +213,7 @@ class Batcher(Generic[T]):
             return self._take(suspect, 1, Reason.SUSPECT) if empty else None
         passed_over: tuple[_Lane[T], int] | None = None
         for lane in lanes:
-            chosen, reason = self._choose(lane, now)
+            chosen, reason = self._choose(lane, now, free)
             if reason is Reason.FULL:
                 if passed_over is not None:
                     return self._take(*passed_over, Reason.TURN)
@@ -235,7 +264,7 @@ class Batcher(Generic[T]):
         latest = min(w.deadline for w in lane.queue) - lane.latency.predict(len(lane.queue))
         return min(oldest.arrived + lane.limits.max_delay, latest)
 
-    def _choose(self, lane: _Lane[T], now: float) -> tuple[int, Reason]:
+    def _choose(self, lane: _Lane[T], now: float, free: int) -> tuple[int, Reason]:
         """Return how many items, from the oldest on, the lane's next batch would take, and why."""
         limit = lane.size_limit(now)
         deadlines: list[float] = []
@@ -246,7 +275,8 @@ class Batcher(Generic[T]):
         punctual = self._punctual(lane.latency, deadlines, now)
         if punctual < len(deadlines):
             return punctual, Reason.DEADLINE
-        return punctual, Reason.FULL if punctual == limit else Reason.IDLE
+        size = min(punctual, lane.share(free))
+        return size, Reason.FULL if size == limit else Reason.IDLE
 
     @staticmethod
     def _punctual(latency: LatencyModel, deadlines: list[float], now: float) -> int:

@@ -134,7 +134,7 @@ class BatchRunner:
             session = self._bench.sessions[version_in(run.key)]
             execute = functools.partial(session.run, alone=run.alone)
             started = time.monotonic()
-            outcome = isolation.run(execute, run.tensors)
+            outcome = isolation.run(execute, run.tensors, session.max_batch)
             ended = Ended(run, outcome, time.monotonic() - started)
             with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits
                 loop.call_soon_threadsafe(self._ended, ended)

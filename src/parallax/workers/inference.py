@@ -124,10 +124,14 @@ class InferenceLoop:
 
     def _limits(self, key: Hashable) -> batching.Limits:
         session = self._bench.sessions[batch_run.version_in(key)]
-        return batching.Limits(session.max_batch, session.model.batch.max_delay_ms / 1000.0)
+        delay = session.model.batch.max_delay_ms / 1000.0
+        if session.in_turn:
+            return batching.Limits(batching.IN_TURN, delay, batching.IN_TURN_SECONDS)
+        return batching.Limits(session.max_batch, delay)
 
     def _capacity(self) -> int:
         largest = max((each.max_batch for each in self._bench.sessions.values()), default=1)
+        largest = max(largest, self._batcher.largest(time.monotonic()))
         return (self._pace.runs + 1) * largest
 
     def _take_in(self, entries: Sequence[base.Entry]) -> None:
@@ -220,7 +224,10 @@ class InferenceLoop:
         if self._full:
             return False
         empty = not self._running
-        batch = self._batcher.next(now, idle=self._idle, draining=self._draining, empty=empty)
+        free = self._pace.runs - self._running
+        batch = self._batcher.next(
+            now, idle=self._idle, draining=self._draining, empty=empty, free=free
+        )
         if batch is None:
             return False
         alone = self._solitude.starts(self._running, len(self._batcher))
