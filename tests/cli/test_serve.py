@@ -13,7 +13,20 @@ from parallax.contract import errors
 from parallax.settings import concerns, fields
 from tests.cli.conftest import Run
 
-Serve = Callable[[concerns.Settings], int]
+Serve = Callable[..., int]
+
+
+@pytest.fixture
+def tuned(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Return what the supervisor was given to choose settings with, one per call."""
+    seen: list[object] = []
+
+    def serve_with(_: concerns.Settings, tune: object = None) -> int:
+        seen.append(tune)
+        return 0
+
+    behave(monkeypatch, serve_with)
+    return seen
 
 
 @pytest.fixture
@@ -136,6 +149,25 @@ def test_print_config_prints_and_does_not_serve(run: Run, served: list[concerns.
     result = run("serve", "--port", "5", "--print-config")
     assert tomllib.loads(result.stdout)["http"]["port"] == 5
     assert "[set by --port]" in result.stdout
+    assert served == []
+
+
+@pytest.mark.parametrize(("options", "tunes"), [((), False), (("--auto-tune",), True)])
+def test_settings_are_chosen_by_measurement_only_when_wanted(
+    run: Run, tuned: list[object], options: tuple[str, ...], tunes: bool
+) -> None:
+    assert run("serve", *options).exit_code == 0
+    assert [tune is not None for tune in tuned] == [tunes]
+
+
+def test_there_is_nothing_to_save_without_a_measurement(
+    run: Run, served: list[concerns.Settings]
+) -> None:
+    result = run("serve", "--auto-tune-save", "f.toml")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "parallax: --auto-tune-save: there is nothing to save without --auto-tune\n"
+    )
     assert served == []
 
 

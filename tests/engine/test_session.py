@@ -33,6 +33,36 @@ def test_batch_sizes(batch: spec.BatchSpec, device: devices.Device, sizes: list[
     assert sessions.batch_sizes(batch, device) == sizes
 
 
+@pytest.mark.parametrize(
+    ("batch", "most", "sizes"),
+    [
+        (spec.BatchSpec(16), 6, [1, 2, 4, 6]),
+        (spec.BatchSpec(2), 6, [1, 2]),
+        (spec.BatchSpec(4, fixed_size=4), 6, [4]),
+    ],
+)
+def test_batch_sizes_on_a_cpu_that_is_allowed_more(
+    batch: spec.BatchSpec, most: int, sizes: list[int]
+) -> None:
+    assert sessions.batch_sizes(batch, CPU, most) == sizes
+
+
+@pytest.mark.parametrize("threads", [2, 6])
+def test_runs_on_several_threads_and_in_batches_give_the_same_answers(
+    tmp_path: Path, threads: int
+) -> None:
+    means = runtime.Means(cores=4, run_threads=threads, cpu_max_batch=3, scratch=tmp_path)
+    session = sessions.Session(networks.model(networks.sums(tmp_path / "m.onnx")), CPU, means)
+    session.warm_up()
+
+    (together,) = session.run(networks.pictures(3))
+    (alone,) = session.run(networks.pictures(1), alone=True)
+
+    assert together[:, 0].tolist() == [PIXELS, 2 * PIXELS, 3 * PIXELS]
+    assert alone.tolist() == [[PIXELS]]
+    assert session.max_batch == 3
+
+
 def test_a_run_gives_each_picture_its_row(tmp_path: Path) -> None:
     session = sessions.Session(networks.model(networks.sums(tmp_path / "m.onnx")), CPU)
 

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 from parallax.aio import lifeline as lifelines
@@ -76,3 +77,13 @@ def _greet(end: socket.socket) -> None:
 
 
 Main = Callable[..., None]
+
+
+def measuring_ends(*request: object) -> None:
+    """Die in place of a measurement."""
+    os._exit(1)
+
+
+def measuring_hangs(*request: object) -> None:
+    """Wait in place of a measurement, for longer than anybody does."""
+    time.sleep(60)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +31,23 @@ def test_workers_default_to_the_cpus() -> None:
 def test_a_cpu_runs_one_item_per_core_and_a_gpu_two_batches() -> None:
     assert plan.make(settings(), (), cpus=6).runs == 6
     assert plan.make(settings(devices=("cuda:0",)), (), cpus=6).runs == 2
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
+def test_runs_may_be_set(device: str) -> None:
+    workers = concerns.WorkerSettings(runs=3, devices=(device,))
+
+    made = plan.make(replace(concerns.Settings(), workers=workers), (), cpus=6)
+
+    assert (made.runs, made.cores) == (3, 6)
+
+
+def test_batches_on_a_cpu_have_slots() -> None:
+    batching = concerns.BatchSettings(cpu_max_batch=8)
+
+    made = plan.make(replace(settings(1), batching=batching), (fakes.model(),), cpus=4)
+
+    assert made.slab.arenas[0].slots == 2 * 4 * 8
 
 
 def test_api_processes_have_arenas_for_pictures_and_share_a_quarter_of_the_directory() -> None:

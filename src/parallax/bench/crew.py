@@ -10,7 +10,6 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent import futures
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -138,10 +137,7 @@ def _working(pipe: "connection.Connection[Any, Any]", job: stages_alone.Job) -> 
         total = stages_alone.answering(loops[0], _POST_ROUNDS)
     pipe.send("ready")
     start, end = pipe.recv()
-    with futures.ThreadPoolExecutor(len(loops)) as threads:
-        counts = [threads.submit(stages_alone.counted, loop, start, end) for loop in loops]
-        for count in counts:
-            total.add(count.result())
+    total.add(stages_alone.together(loops, start, end))
     pipe.send(total)
 
 

@@ -6,6 +6,7 @@ out of JSON belongs to the server that has to, not to what the machine could do.
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent import futures
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -163,6 +164,15 @@ def counted(
     return tally
 
 
+def together(loops: Sequence[Loop], start: float, end: float) -> Tally:
+    """Let all loops work at the same time, each in a thread, and return what they did."""
+    total = Tally()
+    with futures.ThreadPoolExecutor(len(loops)) as threads:
+        for count in [threads.submit(counted, loop, start, end) for loop in loops]:
+            total.add(count.result())
+    return total
+
+
 def answering(loop: Loop, rounds: int) -> Tally:
     """Time the answers alone, for a loop whose steps are without them; counts no images."""
     tally = Tally()
@@ -188,15 +198,23 @@ def network(job: Job) -> Run:
     device = devices.parse(job.device)
     sessions.load_device_libraries(device)
     if device.batches or (job.run_threads == 1 and job.batch <= (job.model.batch.fixed_size or 1)):
-        run = _by_engine(job.model, device)
+        run = by_engine(job.model, device)
     else:
-        run = _on_threads(job.model, job.run_threads)
+        (run,) = on_threads(job.model, [job.run_threads])
     run(np.zeros((job.batch, job.model.input.height, job.model.input.width, 3), np.uint8))
     return run
 
 
-def _by_engine(model: spec.ModelSpec, device: devices.Device) -> Run:
-    session = sessions.Session(model, device)
+def by_engine(
+    model: spec.ModelSpec, device: devices.Device, means: runtime.Means | None = None
+) -> Run:
+    """Return the engine's own session of a network.
+
+    Raises:
+        ModelRefusedError: it cannot be loaded.
+        StartupError: the device cannot be used.
+    """
+    session = sessions.Session(model, device, means or runtime.Means())
 
     def run(batch: Pixels) -> sessions.Outputs:
         return session.run(list(batch))
@@ -204,15 +222,24 @@ def _by_engine(model: spec.ModelSpec, device: devices.Device) -> Run:
     return run
 
 
-def _on_threads(model: spec.ModelSpec, threads: int) -> Run:
-    (session,) = runtime.open_cpu(model.graph, [threads])
+def on_threads(model: spec.ModelSpec, threads: Sequence[int]) -> list[Run]:
+    """Return a session on the CPU, for batches of any size, for each number of threads.
 
-    def run(batch: Pixels) -> sessions.Outputs:
-        feed = plain.to_network_input(batch, model.plain) if model.plain else batch
-        outputs: sessions.Outputs = session.run(list(model.output_names), {model.input_name: feed})
-        return outputs
+    Raises:
+        Exception: whatever ONNX Runtime raises about the graph.
+    """
 
-    return run
+    def runs_in(session: Any) -> Run:
+        def run(batch: Pixels) -> sessions.Outputs:
+            feed = plain.to_network_input(batch, model.plain) if model.plain else batch
+            outputs: sessions.Outputs = session.run(
+                list(model.output_names), {model.input_name: feed}
+            )
+            return outputs
+
+        return run
+
+    return [runs_in(session) for session in runtime.open_cpu(model.graph, threads)]
 
 
 def _prepare(data: bytes, target: spec.InputSpec, out: Pixels) -> messages.Geometry:

@@ -1,13 +1,15 @@
 """``parallax serve``: settings in, exit code out."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from parallax.cli import arguments, failures
-from parallax.settings import load, machine, render, resolve, sources
+from parallax.contract import errors
+from parallax.settings import concerns, load, machine, render, resolve, sources
 
 
 @arguments.settings_options()
@@ -29,4 +31,15 @@ def command(config_path: Path | None, print_config: bool, **given: Any) -> None:
         failures.report(written.notes)
         from parallax.supervisor import run
 
-        sys.exit(run.serve(settings))
+        if not settings.workers.auto_tune:
+            _check_unsaved(settings, written.origins)
+            sys.exit(run.serve(settings))
+        from parallax.supervisor import tune
+
+        sys.exit(run.serve(settings, tune.Tuner(written.origins.keys())))
+
+
+def _check_unsaved(settings: concerns.Settings, origins: Mapping[str, str]) -> None:
+    if settings.workers.auto_tune_save is not None:
+        named = origins["workers.auto_tune_save"]
+        raise errors.SettingsError(f"{named}: there is nothing to save without --auto-tune")

@@ -160,9 +160,7 @@ class Session:
         return plain.to_network_input(batch, self.model.plain) if self.model.plain else batch
 
 
-def batch_sizes(
-    batch: spec.BatchSpec, device: devices.Device, cpu_max_batch: int = 1
-) -> list[int]:
+def batch_sizes(batch: spec.BatchSpec, device: devices.Device, cpu_max_batch: int = 1) -> list[int]:
     """Return the batch sizes that are run on a device, ascending: 1, 2, 4, ... up to the model's
     limit, and on a CPU to that of the CPU."""
     if batch.fixed_size is not None:

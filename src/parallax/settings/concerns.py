@@ -154,6 +154,27 @@ class WorkerSettings:
         maximum=1024,
         help="Pre workers, and as many post workers; default: the CPUs this process may use.",
     )
+    runs: int | None = option(
+        None,
+        minimum=1,
+        maximum=1024,
+        help="Runs in flight per device; default: on a CPU one per core, on an accelerator two.",
+    )
+    run_threads: int = option(
+        1,
+        minimum=1,
+        maximum=1024,
+        help="Threads that compute one run on a CPU; more than one only pays where fewer requests "
+        "come at a time than there are cores.",
+    )
+    auto_tune: bool = option(
+        False,
+        help="Measure for some seconds at the start, and choose what is not set of api workers, "
+        "CPU workers, runs, their threads and batch sizes.",
+    )
+    auto_tune_save: str | None = option(
+        None, help="TOML file to write that choice to, for --config; needs --auto-tune."
+    )
     devices: tuple[str, ...] = option(
         (),
         repeatable=True,
@@ -189,6 +210,12 @@ class BatchSettings:
         minimum=1,
         maximum=1024,
         help="Largest batch on an accelerator.",
+    )
+    cpu_max_batch: int = option(
+        1,
+        minimum=1,
+        maximum=1024,
+        help="Largest batch on a CPU, where more than one seldom pays; at most --max-batch.",
     )
     max_delay_ms: float = option(
         0.0,

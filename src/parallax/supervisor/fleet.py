@@ -196,6 +196,9 @@ class Fleet:
             self._config(Stage.INFER, slot, place, place),
             device=str(self._node.plan.devices[slot]),
             runs=self._node.plan.runs,
+            cores=self._node.plan.cores,
+            run_threads=self._node.settings.workers.run_threads,
+            cpu_max_batch=self._node.settings.batching.cpu_max_batch,
             provider=self._node.settings.workers.provider,
             cache_dir=self._node.settings.models.cache_dir,
         )

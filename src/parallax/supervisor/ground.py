@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -42,6 +43,10 @@ PRELOAD = ["parallax.workers.stage_worker", "uvloop"]
 """Imported once, in the fork server; children share the pages."""
 
 
+Tune = Callable[[concerns.Settings, announce.Announcer], Awaitable[concerns.Settings]]
+"""Returns the settings with what was left open chosen for this machine."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What the fleet stands on."""
@@ -65,6 +70,7 @@ async def prepare(
     crew: tasks.Crew,
     say: announce.Announcer,
     changed: asyncio.Event,
+    tune: Tune | None,
 ) -> Ground:
     """Make everything ready for the fleet.
 
@@ -78,6 +84,7 @@ async def prepare(
     listening = _listen(settings, stack)
     run_dir = _run_dir(stack)
     children.preload(PRELOAD)
+    settings = settings if tune is None else await tune(settings, say)
     keeper = broker_keeper.make(settings, names, run_dir.path, cpus, changed.set)
     say.line("broker", await keeper.start())
     stack.push_async_callback(keeper.stop)

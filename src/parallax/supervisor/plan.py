@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from parallax.contract import spec
 from parallax.engine import device as devices
+from parallax.policy import batching
 from parallax.settings import concerns
 from parallax.slab import layout as layouts
 
@@ -38,6 +39,8 @@ class Plan:
     cpu_workers: int
     devices: tuple[devices.Device, ...]
     runs: int
+    cores: int
+    """CPUs that this process may use."""
     slab: layouts.SlabLayout
     needed: tuple[int, ...] = ()
     """Bytes of a slot of each arena that the models need at the start."""
@@ -77,9 +80,10 @@ def make(
     shared memory."""
     workers = settings.workers.cpu_workers or cpus
     chosen = devices.choose(settings.workers.devices)
-    runs = cpus if not any(device.batches for device in chosen) else 2
-    batched = settings.batching.max_batch if any(device.batches for device in chosen) else 1
-    largest_batch = max((batched, *(_batch(model, chosen) for model in models)))
+    accelerated = any(device.batches for device in chosen)
+    runs = settings.workers.runs or (2 if accelerated else cpus)
+    batched = settings.batching.max_batch if accelerated else settings.batching.cpu_max_batch
+    largest_batch = max((batched, *(_batch(model, accelerated) for model in models)))
     # Two batches per run slot over all pre workers keep the device fed while the next is decoded.
     needed = -(-2 * runs * largest_batch * len(chosen) // workers)
     slots = settings.slab.slots or max(MIN_SLOTS, needed)
@@ -91,8 +95,8 @@ def make(
     )
     arenas += [_pictures(settings, shm_bytes)] * settings.http.api_workers
     rows = 2 * workers + len(chosen)
-    ids = max(layouts.MIN_BOARD_IDS, runs * largest_batch)
-    made = Plan(workers, chosen, runs, layouts.SlabLayout(tuple(arenas), rows, ids))
+    ids = max(layouts.MIN_BOARD_IDS, runs * max(largest_batch, batching.IN_TURN))
+    made = Plan(workers, chosen, runs, cpus, layouts.SlabLayout(tuple(arenas), rows, ids))
     return replace(made, needed=made.reservation(tensor, outputs))
 
 
@@ -105,7 +109,5 @@ def _pictures(settings: concerns.Settings, shm_bytes: int) -> layouts.ArenaLayou
     return layouts.ArenaLayout(room // PICTURE_BYTES, PICTURE_BYTES)
 
 
-def _batch(model: spec.ModelSpec, chosen: tuple[devices.Device, ...]) -> int:
-    if model.batch.fixed_size is not None:
-        return model.batch.fixed_size
-    return model.batch.max_size if any(device.batches for device in chosen) else 1
+def _batch(model: spec.ModelSpec, accelerated: bool) -> int:
+    return model.batch.fixed_size or (model.batch.max_size if accelerated else 1)

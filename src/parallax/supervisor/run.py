@@ -40,19 +40,21 @@ FORCED = 130
 """Exit status after a second signal."""
 
 
-def serve(settings: concerns.Settings) -> int:
+def serve(settings: concerns.Settings, tune: ground.Tune | None = None) -> int:
     """Serve until a signal; return the exit code.
+
+    ``tune`` may measure at the start and change the settings.
 
     Raises:
         StartupError: the server cannot start here.
         SettingsError: a setting turns out to be impossible.
     """
     logs.configure("supervisor", settings.log.log_level)
-    return pid1.guard(lambda: uvloop.run(_run(settings)))
+    return pid1.guard(lambda: uvloop.run(_run(settings, tune)))
 
 
-async def _run(settings: concerns.Settings) -> int:
-    return await Supervisor(settings).run()
+async def _run(settings: concerns.Settings, tune: ground.Tune | None) -> int:
+    return await Supervisor(settings, tune).run()
 
 
 class Signals:
@@ -72,8 +74,9 @@ class Signals:
 class Supervisor:
     """One run of the server."""
 
-    def __init__(self, settings: concerns.Settings) -> None:
+    def __init__(self, settings: concerns.Settings, tune: ground.Tune | None) -> None:
         self._settings = settings
+        self._tune = tune
         self._say = announce.Announcer()
         self._signals = Signals()
         self._changed = asyncio.Event()
@@ -100,7 +103,8 @@ class Supervisor:
 
     async def _live(self, stack: contextlib.AsyncExitStack, crew: tasks.Crew) -> None:
         base = await self._unless_signalled(
-            ground.prepare(self._settings, stack, crew, self._say, self._changed), crew
+            ground.prepare(self._settings, stack, crew, self._say, self._changed, self._tune),
+            crew,
         )
         if base is None:
             return

@@ -32,6 +32,12 @@ class WorkerConfig:
     """For an inference loop: where it runs."""
     runs: int = 1
     """For an inference loop: runs in flight at a time."""
+    cores: int = 1
+    """For an inference loop on a CPU: those that a run may take when it is alone."""
+    run_threads: int = 1
+    """For an inference loop on a CPU: threads of each run."""
+    cpu_max_batch: int = 1
+    """For an inference loop on a CPU: items in one run at most."""
     provider: str = "auto"
     """For an inference loop on an accelerator: what runs the graphs there."""
     cache_dir: str | None = None

@@ -78,7 +78,14 @@ class _Ears:
 def _load_on(config: WorkerConfig, line: lifelines.Lifeline) -> loader.Load:
     device = devices.parse(config.device)
     cache = Path(config.cache_dir) if config.cache_dir else None
-    means = runtime.Means(config.runs, config.provider, Path(config.roster_path).parent, cache)
+    means = runtime.Means(
+        cores=config.cores,
+        run_threads=config.run_threads,
+        cpu_max_batch=config.cpu_max_batch,
+        provider=config.provider,
+        scratch=Path(config.roster_path).parent,
+        cache=cache,
+    )
 
     def load(model: spec.ModelSpec) -> sessions.Session:
         # The supervisor sees to it that this ends.
