@@ -63,7 +63,7 @@ async def test_an_answer_in_pieces_is_whole() -> None:
 async def test_errors_are_told_apart_by_kind() -> None:
     answers = {
         0: small_http.response(),
-        1: small_http.response(b"{}", "503 Service Unavailable"),
+        1: small_http.response(b'{"message":"full"}', "503 Service Unavailable"),
         2: small_http.response(b'{"predictions":[]}'),
         3: b"nonsense\r\n\r\n",
         4: None,
@@ -71,6 +71,7 @@ async def test_errors_are_told_apart_by_kind() -> None:
     async with small_http.serving(lambda index: answers[index % 5]) as small:
         found = await outcome(small.url, plan.Load(1), duration=0.5)
     assert set(found.errors) == {"503", "malformed", "connection"}
+    assert found.reasons["503"] == "full"
     assert found.sent == len(latencies(found)) + sum(found.errors.values())
 
 
@@ -88,6 +89,7 @@ async def test_nobody_there_is_an_error_of_the_connection() -> None:
     found = await outcome(url, duration=0.1)
     assert set(found.errors) == {"connection"}
     assert found.sent == found.errors["connection"]
+    assert "failed" in found.reasons["connection"]
 
 
 async def test_no_answer_in_time_is_a_timeout_even_after_the_end_of_the_phase() -> None:
@@ -100,6 +102,13 @@ async def test_what_ends_before_the_warm_up_is_over_does_not_count() -> None:
     async with small_http.serving(lambda _: small_http.response()) as small:
         found = await outcome(small.url, warmup=0.2, duration=0.1)
     assert 0 < found.sent < len(small.requests)
+
+
+async def test_the_last_moment_is_that_of_an_answer_and_not_of_an_error() -> None:
+    async with small_http.serving(lambda _: small_http.response(), delay=30.0) as small:
+        found = await outcome(small.url, duration=0.05, patience=0.1)
+    assert found.errors
+    assert found.last == 0.0
 
 
 async def test_an_open_loop_asks_at_its_rate_whatever_the_server_does() -> None:
@@ -116,7 +125,8 @@ async def test_latency_of_an_open_loop_counts_from_when_a_request_should_have_le
     # alone took 50 ms.
     assert small.connections == 1
     assert max(latencies(found)) > 0.05 * found.sent - 0.5
-    assert found.late > 0
+    assert found.held > 0
+    assert found.late < found.sent
 
 
 async def test_what_has_waited_too_long_for_a_connection_is_not_sent_any_more() -> None:

@@ -1,6 +1,7 @@
 """Pictures of a folder, and files that are none."""
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,4 +42,11 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no")
     with pytest.raises(failures.BenchError, match=r"broken\.jpg"):
+        pictures.load(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").symlink_to("/proc/self/mem")  # nobody can read its beginning
+    with pytest.raises(failures.BenchError, match=r"--images: .*error"):
         pictures.load(tmp_path)

@@ -18,6 +18,8 @@ def test_a_child_belongs_to_the_tree_and_is_gone_when_it_has_ended() -> None:
     with subprocess.Popen(["sleep", "60"]) as child:
         assert {os.getpid(), child.pid} <= process_tree.descendants(os.getpid())
         child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and nobody took its code
+        assert process_tree.descendants(child.pid) == set()
     assert child.pid not in process_tree.descendants(os.getpid())
     assert process_tree.descendants(child.pid) == set()
 

@@ -27,7 +27,7 @@ def text(sizes: list[int], model: str = "demo") -> str:
 
 @given(SIZES, SIZES)
 def test_what_ran_between_two_looks_is_their_difference(before: list[int], more: list[int]) -> None:
-    looks = scrape.read(text(before), "demo"), scrape.read(text(before + more), "demo")
+    looks = scrape.read(text(before), {"demo"}), scrape.read(text(before + more), {"demo"})
     assert sum(scrape.batches(*looks).values()) == len(more)
     assert scrape.batches(*looks).get("1", 0) == more.count(1)
     mean = scrape.mean_batch(*looks)
@@ -36,14 +36,14 @@ def test_what_ran_between_two_looks_is_their_difference(before: list[int], more:
 
 
 def test_sizes_that_share_a_bucket_are_a_range() -> None:
-    looks = scrape.Counters(), scrape.read(text([1, 2, 3, 4, 4, 9]), "demo")
+    looks = scrape.Counters(), scrape.read(text([1, 2, 3, 4, 4, 9]), {"demo"})
     assert scrape.batches(*looks) == {"1": 1, "2": 1, "3-4": 3, "9+": 1}
 
 
 def test_other_models_do_not_count() -> None:
-    assert scrape.read(text([1, 2], "other"), "demo") == scrape.Counters()
+    assert scrape.read(text([1, 2], "other"), {"demo", "alias"}) == scrape.Counters()
 
 
 @pytest.mark.parametrize("other", ["", "<html>", "parallax_batch_size{"])
 def test_a_text_that_is_no_metrics_holds_nothing(other: str) -> None:
-    assert scrape.read(other, "demo").batches == {}
+    assert scrape.read(other, {"demo"}).batches == {}

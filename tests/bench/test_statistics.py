@@ -54,6 +54,7 @@ def ceiling(images_per_s: float, other: float, plain: float | None = None) -> re
         arrangements={"threads": images_per_s, "processes": other},
         runs=[images_per_s],
         plain_images_per_s=plain,
+        parts={"cores": 200.0, "device": images_per_s},
     )
 
 
@@ -63,3 +64,4 @@ def test_two_ceilings_are_the_mean_of_the_arrangement_that_is_best_in_the_mean()
     assert found.runs == [100, 90]
     assert found.stages_ms == {"pre": 2.0, "infer": 9.5}
     assert found.plain_images_per_s == 55.0
+    assert found.parts == {"cores": 200.0, "device": 95.0}

@@ -41,6 +41,17 @@ def test_doubtful_figures_are_warned_of() -> None:
     assert not table.warnings(reports.report())
 
 
+def test_what_the_server_said_of_errors_is_told_once() -> None:
+    failed = reports.phase(reasons={"404": "no such model"})
+    assert table.warnings(reports.report(failed, failed)) == ["the first 404 said: no such model"]
+
+
+def test_what_waited_in_the_clients_is_told() -> None:
+    held = reports.phase(rate=50.0, client=result.Client(1, 0.2, 0.5, False, 7))
+    (said,) = table.warnings(reports.report(held))
+    assert "at 50/s 7 requests waited" in said
+
+
 def test_what_is_printed_holds_all_of_it() -> None:
     stream = io.StringIO()
     table.show(reports.report(ceiling=reports.CEILING), table.console_for(stream))

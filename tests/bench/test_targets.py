@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parallax.bench import failures, plan, targets
+from parallax.contract import tasks
 
 PICTURE = b"\xff\xd8picture"
 RIGHT = b'{"inference_id":"a","image":{"width":64,"height":48},"predictions":[{"x":1}]}'
@@ -35,6 +36,30 @@ def test_roboflow_is_base64_in_json() -> None:
     sent = json.loads(body)
     assert sent["model_id"] == "a b/1"
     assert base64.b64decode(sent["image"]["value"]) == PICTURE
+
+
+def test_roboflow_asks_where_the_task_of_the_model_is_done() -> None:
+    asking = asked("roboflow", route=targets.ROUTES["classification"])
+    first, _, _ = parts(targets.request(asking, PICTURE))
+    assert first == "POST /base/infer/classification HTTP/1.1"
+
+
+def test_every_task_has_a_route() -> None:
+    assert targets.ROUTES.keys() == set(tasks.ALL)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"message":"no such model"}', "no such model"),
+        (b'{"detail":[{"msg":"x"}]}', "[{'msg': 'x'}]"),
+        (b"<h1>\n no </h1>", "<h1> no </h1>"),
+        (b"", ""),
+        (b"\xff" * 1000, "\ufffd" * 200),
+    ],
+)
+def test_a_reason_is_what_the_server_said_in_short(body: bytes, said: str) -> None:
+    assert targets.reason(body) == said
 
 
 @pytest.mark.parametrize(("picture", "media"), [(PICTURE, "image/jpeg"), (b"\x89PNG", "image/png")])
@@ -94,7 +119,10 @@ def test_address(url: str, host: str, port: int, tls: bool) -> None:
     assert (found.host, found.port, found.tls) == (host, port, tls)
 
 
-@pytest.mark.parametrize("url", ["localhost:9001", "ftp://a", "http://", "http://a:99999"])
+@pytest.mark.parametrize(
+    "url",
+    ["localhost:9001", "ftp://a", "http://", "http://a:99999", "http://u:p@a", "http://a/?b=c"],
+)
 def test_what_is_no_address_is_refused_by_name(url: str) -> None:
     with pytest.raises(failures.BenchError, match="--url"):
         targets.address(url)

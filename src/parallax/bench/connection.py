@@ -15,7 +15,7 @@ TIMEOUT, CONNECTION, MALFORMED = "timeout", "connection", "malformed"
 """Kinds of failures that are no status."""
 
 Ended = Callable[[str, bytes], None]
-"""Gets the status as text with the body, or a kind of failure with nothing."""
+"""Gets the status as text with the body, or a kind of failure with what is known of its cause."""
 
 _IDLE = 2.0
 """Seconds after which an idle connection is not used again: servers close idle connections (5 s is

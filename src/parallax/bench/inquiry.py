@@ -4,13 +4,30 @@ import http.client
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib import parse
 
 from parallax.bench import failures
+from parallax.contract import tasks
 
 _TIMEOUT = 10.0
 _PRODUCT = "parallax"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model as a server lists it."""
+
+    id: str
+    aliases: frozenset[str] = frozenset()
+    task: str = tasks.OBJECT_DETECTION
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All that it is called; its metrics bear one of them."""
+        return self.aliases | {self.id}
 
 
 class Server:
@@ -53,13 +70,26 @@ class Server:
         Raises:
             BenchError: it does not say.
         """
-        for model in _rows(self.json("/model/registry"), "models"):
-            if isinstance(model.get("model_id"), str):
-                return str(model["model_id"])
+        for model in self._models():
+            return model.id
         raise failures.BenchError(
             f"{self._url} does not answer, or does not say which models it serves; "
             "check --url and --api-key, or name a model with --model"
         )
+
+    def model(self, name: str) -> Model:
+        """Return what it says of a model; of one that it does not list, its name alone."""
+        return next((model for model in self._models() if name in model.names), Model(name))
+
+    def _models(self) -> Iterator[Model]:
+        for row in _rows(self.json("/model/registry"), "models"):
+            if isinstance(row.get("model_id"), str):
+                aliases, task = row.get("request_aliases"), row.get("task_type")
+                yield Model(
+                    row["model_id"],
+                    frozenset(map(str, aliases)) if isinstance(aliases, list) else frozenset(),
+                    task if isinstance(task, str) else tasks.OBJECT_DETECTION,
+                )
 
     def input_of(self, model: str) -> tuple[str, int]:
         """Return name and number of dimensions of a model's first input, as KServe V2 tells."""

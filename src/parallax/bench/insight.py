@@ -6,9 +6,9 @@ from parallax.bench import inquiry, process_tree, scrape
 class Insight:
     """Looks at a server's processes, if they are on this machine, and at its metrics."""
 
-    def __init__(self, server: inquiry.Server, model: str) -> None:
+    def __init__(self, server: inquiry.Server, model: inquiry.Model) -> None:
         self._server = server
-        self._model = model
+        self._names = model.names
         self._is_parallax = server.is_parallax()
         self._root = process_tree.root_of(self._roles())
 
@@ -19,7 +19,7 @@ class Insight:
     def counters(self) -> scrape.Counters:
         """Return what it has counted so far."""
         text = self._server.get("/metrics") if self._is_parallax else None
-        return scrape.read((text or b"").decode(errors="replace"), self._model)
+        return scrape.read((text or b"").decode(errors="replace"), self._names)
 
     def used(self, before: process_tree.Seconds, after: process_tree.Seconds) -> dict[str, float]:
         """Return the CPU seconds between two moments by kind of process."""

@@ -57,9 +57,9 @@ class Lane:
                 at.port,
                 ssl=_trust() if at.tls else None,
             )
-        except OSError:  # refused, unknown host, TLS
+        except OSError as problem:  # refused, unknown host, TLS
             self._opening = None
-            self._end(connection.CONNECTION)
+            self._end(connection.CONNECTION, str(problem).encode())
             return
         self._opening = None
         self._connection = opened

@@ -84,7 +84,7 @@ class Closed(_Base):
         now = time.monotonic()
         verdict = self._tally.verdict(outcome, body, place.picture)
         if self._from <= now and (now < self._until or verdict):
-            self._tally.add(verdict, place.start, now)
+            self._tally.add(verdict, place.start, now, body)
         if verdict:
             asyncio.get_running_loop().call_later(_PAUSE, self._go_on, place)
         else:
@@ -111,6 +111,7 @@ class Open(_Base):
         """Send what is due, and come back for the next."""
         now = time.monotonic()
         while self._due and self._due[0] <= now + _EARLY:
+            self._note_late(self._due[0], now)
             self._waiting.append(self._due.popleft())
         self._fill()
         if self._due:
@@ -118,8 +119,11 @@ class Open(_Base):
             asyncio.get_running_loop().call_later(delay, self._release)
         self._end_if_done()
 
-    def _fill(self) -> None:
-        """Give waiting requests to lanes, oldest first; those whose time is over are errors."""
+    def _fill(self, *, held: bool = False) -> None:
+        """Give waiting requests to lanes, oldest first; those whose time is over are errors.
+
+        ``held`` says that they had to wait for a lane.
+        """
         while self._waiting:
             now, should = time.monotonic(), self._waiting[0]
             patience = should + self._order.timing.timeout - now
@@ -128,12 +132,12 @@ class Open(_Base):
                 if place is None:
                     return
                 self._flying += 1
-                self._note_late(should, now)
                 self._send(place, min(should, now), patience)
             elif should >= self._from:
-                self._note_late(should, now)
                 self._tally.add(connection.TIMEOUT, should, now)
             self._waiting.popleft()
+            if held and should >= self._from:
+                self._tally.held += 1
 
     def _lane(self) -> lane.Lane | None:
         if self._free:
@@ -151,9 +155,9 @@ class Open(_Base):
         self._flying -= 1
         verdict = self._tally.verdict(outcome, body, place.picture)
         if place.start >= self._from - _EARLY:
-            self._tally.add(verdict, place.start, time.monotonic())
+            self._tally.add(verdict, place.start, time.monotonic(), body)
         self._free.append(place)
-        self._fill()
+        self._fill(held=True)
         self._end_if_done()
 
     def _end_if_done(self) -> None:

@@ -168,5 +168,6 @@ def _repeat(report: result.Report) -> str:
         ("Asked", f"{report.target.model} by the {report.target.api} API, {report.target.url}"),
     )
     listed = "".join(tag("dt", text(name)) + tag("dd", text(value)) for name, value in facts)
-    shown = tag("pre", tag("code", text(shlex.join(summary.command(report)))))
+    command = text(shlex.join(report.command))
+    shown = tag("pre", tag("code", command)) if command else ""
     return section("To repeat it", tag("dl", listed, class_="facts") + shown)

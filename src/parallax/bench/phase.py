@@ -69,8 +69,10 @@ def summary(
     samples = np.concatenate([np.frombuffer(each.latencies) for each in outcomes])
     ms = samples * 1000.0
     errors: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
     for each in outcomes:
         errors.update(each.errors)
+        reasons = each.reasons | reasons
     return result.Phase(
         mode="closed" if order.load.rate is None else "open",
         concurrency=order.load.concurrency,
@@ -86,6 +88,7 @@ def summary(
         cpu_ms_per_image={},
         client=_client(outcomes, seconds, cpus),
         pss_mb=None,
+        reasons=reasons,
     )
 
 
@@ -99,6 +102,7 @@ def _client(outcomes: Sequence[tally.Outcome], seconds: float, cpus: int) -> res
         cpu_ms_per_image=statistics.per_image(1000 * cpu, sent),
         share_of_cores=cpu / (seconds * cpus),
         fell_behind=busy or late > _LATE * sent,
+        held=sum(each.held for each in outcomes),
     )
 
 

@@ -19,11 +19,16 @@ def load(folder: Path | None) -> list[Picture]:
     """Return the pictures with their sizes, those of a folder in the order of their names.
 
     Raises:
-        BenchError: the folder has none, too many bytes of them, or a file that is no picture.
+        BenchError: the folder has none, too many bytes of them, a file that is no picture, or one
+            that cannot be read.
     """
     if folder is None:
         return [(data, size_of(data, "generated")) for data in photographs.encoded()]
-    found = list(_read(folder))
+    try:
+        found = list(_read(folder))
+    except OSError as problem:
+        where = problem.filename or folder
+        raise failures.BenchError(f"--images: {where}: {problem.strerror}") from problem
     if not found:
         raise failures.BenchError(
             f"--images: {folder} has no picture ({', '.join(sorted(_SUFFIXES))})"

@@ -51,6 +51,8 @@ class Plan(msgspec.Struct, frozen=True):
     """What the ceiling runs it on; None: as the server would."""
 
 
+_HIDDEN = "***"
+
 MOST_IN_FLIGHT = 1024
 """Bound of the open loop: more than a server admits, and less than a process may open sockets."""
 
@@ -59,6 +61,29 @@ def loads(concurrency: list[int], rates: list[float]) -> list[Load]:
     """Return the phases in the order in which they are measured."""
     closed = [Load(most) for most in concurrency]
     return closed + [Load(MOST_IN_FLIGHT, rate) for rate in rates]
+
+
+def command(asked: Plan, model: str, *, ceiling: bool) -> list[str]:
+    """Return the words that ask for the same again, of a model; without keys."""
+    closed = [str(load.concurrency) for load in asked.loads if load.rate is None]
+    opened = [f"{load.rate:.10g}" for load in asked.loads if load.rate is not None]
+    given = {
+        "--url": asked.url,
+        "--model": model,
+        "--images": None if asked.images is None else str(asked.images),
+        "--api": asked.api,
+        "--api-key": _HIDDEN if asked.url is not None and asked.key is not None else None,
+        "--concurrency": ",".join(closed),
+        "--rate": ",".join(opened),
+        "--duration": f"{asked.timing.duration:g}",
+        "--warmup": f"{asked.timing.warmup:g}",
+        "--timeout": f"{asked.timing.timeout:g}",
+        "--clients": str(asked.clients),
+    }
+    words = ["parallax", "bench"]
+    words += [word for name, value in given.items() if value for word in (name, value)]
+    words += ["--ceiling"] * ceiling
+    return [*words, "--", *asked.shown_args] if asked.shown_args else words
 
 
 def client_processes(cpus: int) -> int:

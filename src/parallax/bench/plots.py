@@ -103,7 +103,7 @@ def _throughput(
     frame: Frame, phases: Sequence[result.Phase], limits: Sequence[tuple[str, float]]
 ) -> str:
     rates = [phase.images_per_s for phase in phases]
-    marks = drawing.ticks(max([*rates, *(rate for _, rate in limits)]) * 1.06)
+    marks = drawing.ticks(max([*rates, *(rate for _, rate in limits)]) * 1.06 or 1.0)
     places = _steps([phase.concurrency for phase in phases], frame.left + 28, frame.end - 28)
     up = _linear(marks[-1], frame)
     parts = _rows(frame, [(up(mark), f"{mark:,.10g}") for mark in marks], "images/s")

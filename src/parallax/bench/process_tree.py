@@ -13,13 +13,14 @@ Seconds = dict[int, float]
 
 
 def descendants(root: int) -> set[int]:
-    """Return the process and all that came of it."""
+    """Return the process and all that came of it; nothing of one that has ended."""
     children: dict[int, list[int]] = {}
     for folder in _PROC.glob("[0-9]*") if _PROC.is_dir() else ():
         fields = _fields(int(folder.name))
         if fields:
             children.setdefault(int(fields[1]), []).append(int(folder.name))
-    found, waiting = set[int](), [root] if _fields(root) else []
+    found = set[int]()
+    waiting = [root] if (_fields(root) or ["Z"])[0] != "Z" else []
     while waiting:
         pid = waiting.pop()
         found.add(pid)

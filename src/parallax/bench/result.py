@@ -87,6 +87,8 @@ class Client(msgspec.Struct, frozen=True):
     """CPU seconds of all client processes over the CPU seconds that all cores had; 0 to 1."""
     fell_behind: bool
     """Requests left later than they should have, so the load was not what was asked for."""
+    held: int = 0
+    """Requests of an open loop that waited in a client, as many as allowed being in flight."""
 
 
 class Phase(msgspec.Struct, frozen=True):
@@ -120,6 +122,8 @@ class Phase(msgspec.Struct, frozen=True):
     """Pictures per batch, exactly; ``batches`` may hold ranges."""
     stage_ms: dict[str, float] = {}
     """Mean milliseconds that a picture spent waiting (queue) and in each stage, from /metrics."""
+    reasons: dict[str, str] = {}
+    """What was said of the first error of a kind, by kind."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -135,3 +139,5 @@ class Report(msgspec.Struct, frozen=True):
     pictures: Pictures
     ceiling: Ceiling | None
     phases: list[Phase]
+    command: list[str] = []
+    """What measures the same again, without keys."""

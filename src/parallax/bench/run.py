@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from msgspec import structs
+
 from parallax import version
 from parallax.bench import (
     inquiry,
@@ -20,6 +22,7 @@ from parallax.bench import (
     tally,
     targets,
 )
+from parallax.contract import tasks
 
 _SEED = 1
 
@@ -61,10 +64,12 @@ def run(
         measure: finds out the ceiling; None leaves it out.
 
     Raises:
-        BenchError: no pictures, no server, no model, or a client process that died.
+        BenchError: no pictures, no server, no model, or a client process or server that died.
     """
-    if asked.url is not None:
-        targets.address(asked.url)  # a mistake is better told before all that follows
+    if asked.url is not None:  # a mistake is better told before all that follows
+        targets.address(asked.url)
+        first = inquiry.Server(asked.url, asked.key).first_model
+        asked = structs.replace(asked, model=asked.model or first())
     progress.now("making pictures" if asked.images is None else "reading pictures")
     found = pictures.load(asked.images)
 
@@ -91,6 +96,7 @@ def run(
         pictures=pictures.describe(found),
         ceiling=statistics.mean_ceiling(runs) if runs else None,
         phases=phases,
+        command=plan.command(asked, target.model, ceiling=measure is not None),
     )
 
 
@@ -112,34 +118,32 @@ def _phases(
     progress: Progress,
 ) -> tuple[result.Target, list[result.Phase]]:
     asking = inquiry.Server(url, asked.key)
-    model = asked.model or asking.first_model()
+    name = asked.model or asking.first_model()
+    model = asking.model(name)
     inside = insight.Insight(asking, model)
     progress.now("making requests")
-    make = _requests(asked, url, model, asking, found)
+    tensor, dimensions = asking.input_of(name) if asked.api == "v2" else ("", 1)
+    route = targets.ROUTES.get(model.task, targets.ROUTES[tasks.OBJECT_DETECTION])
+    at = targets.address(url)
+    whom = targets.Asked(at, asked.api, name, asked.key, route, tensor, dimensions)
+    make = _orders(asked, whom, found)
     phases = []
     for load in asked.loads:
         one = phase.measure(make(load), asked.clients, inside, cpus, progress.now)
         progress.line(table.line(one))
         phases.append(one)
-    target = result.Target(url, asked.api, model, asked.url is None, asked.shown_args)
+    target = result.Target(url, asked.api, name, asked.url is None, asked.shown_args)
     return target, phases
 
 
-def _requests(
-    asked: plan.Plan,
-    url: str,
-    model: str,
-    asking: inquiry.Server,
-    found: Sequence[pictures.Picture],
+def _orders(
+    asked: plan.Plan, whom: targets.Asked, found: Sequence[pictures.Picture]
 ) -> Callable[[plan.Load], tally.Order]:
     """Return what makes the order of a phase; the requests are the same in all of them."""
-    at = targets.address(url)
-    tensor, dimensions = asking.input_of(model) if asked.api == "v2" else ("", 1)
-    whom = targets.Asked(at, asked.api, model, asked.key, tensor, dimensions)
     requests = [targets.request(whom, picture) for picture, _ in found]
     sizes = [size for _, size in found]
 
     def make(load: plan.Load) -> tally.Order:
-        return tally.Order(at, asked.api, requests, sizes, load, asked.timing, _SEED)
+        return tally.Order(whom.address, asked.api, requests, sizes, load, asked.timing, _SEED)
 
     return make

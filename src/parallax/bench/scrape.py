@@ -1,7 +1,7 @@
 """What a parallax counts, from its /metrics: differences between two moments."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 from prometheus_client import parser
@@ -21,11 +21,14 @@ class Counters(msgspec.Struct, frozen=True):
     stages: dict[str, Sums] = {}
 
 
-def read(text: str, model: str) -> Counters:
-    """Return the counters of a model in the Prometheus text format; empty ones of other texts."""
+def read(text: str, names: Collection[str]) -> Counters:
+    """Return the counters of a model in the Prometheus text format; empty ones of other texts.
+
+    ``names`` are all that it is called.
+    """
     batches: dict[float, float] = {}
     sums: dict[tuple[str, str], float] = {}
-    for name, labels, value in _samples(text, model):
+    for name, labels, value in _samples(text, names):
         if name == _BATCH + "_bucket":
             batches[float(labels["le"])] = value
         else:
@@ -60,12 +63,12 @@ def stage_ms(before: Counters, after: Counters) -> dict[str, float]:
     return {name: 1000 * mean for name, mean in means.items() if mean is not None}
 
 
-def _samples(text: str, model: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
+def _samples(text: str, names: Collection[str]) -> Iterator[tuple[str, Mapping[str, str], float]]:
     try:
         for family in parser.text_string_to_metric_families(text):
             if family.name in (_BATCH, _STAGE):
                 for sample in family.samples:
-                    if sample.labels.get("model") == model:
+                    if sample.labels.get("model") in names:
                         yield sample.name, sample.labels, sample.value
     except ValueError:
         return

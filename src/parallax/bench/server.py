@@ -20,6 +20,9 @@ _STOP = 60.0
 _KILLED = 5.0
 _LOOK = 0.05
 _PR_SET_PDEATHSIG = 1
+_ASIDE = ("--port=0", "--redis-port=0", "--namespace=parallax-bench")
+"""A server beside others on this machine: no port of theirs, and no work of theirs, should the
+environment or ./parallax.toml name a broker that others use too. What a user says goes before."""
 
 
 @contextlib.contextmanager
@@ -27,12 +30,12 @@ def started(options: Sequence[str], tick: Callable[[], None]) -> Iterator[str]:
     """Run the server within the block; the value is its URL.
 
     Raises:
-        BenchError: it ended before it was ready, or did not get ready; with what it said last.
+        BenchError: it ended before it was ready or before the block, or did not get ready; with
+            what it said last.
     """
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            # No TCP port for its broker: another server on this machine may have it.
-            [*(sys.executable, "-m", "parallax", "serve"), "--port=0", "--redis-port=0", *options],
+            [*(sys.executable, "-m", "parallax", "serve"), *_ASIDE, *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -46,6 +49,11 @@ def started(options: Sequence[str], tick: Callable[[], None]) -> Iterator[str]:
 
         try:
             yield _url(process, said, tick)
+            if process.poll() is not None:
+                raise failures.BenchError(
+                    f"the server ended with code {process.returncode} while it was measured; there "
+                    "is no report. It said last:\n" + _tail(said())
+                )
         finally:
             _stop(process)
 

@@ -56,6 +56,7 @@ def mean_ceiling(runs: Sequence[result.Ceiling]) -> result.Ceiling:
         stages_ms=_means([run.stages_ms for run in runs]),
         arrangements=arrangements,
         runs=[value for run in runs for value in (run.runs or [run.images_per_s])],
+        parts=_means([run.parts for run in runs]),
         plain_images_per_s=sum(plain) / len(plain) if plain else None,
     )
 

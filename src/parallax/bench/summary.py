@@ -1,4 +1,4 @@
-"""What a report comes to: the few figures at the head of its page, and the command behind them."""
+"""What a report comes to: the few figures at the head of its page."""
 
 from collections.abc import Iterator
 
@@ -41,23 +41,3 @@ def _figures(report: result.Report) -> Iterator[tuple[str, str, str, bool]]:
 
 def _value(number: float, unit: str) -> str:
     return f"{figure(number)} {tag('small', text(unit))}"
-
-
-def command(report: result.Report) -> list[str]:
-    """Return the command that measures the same, as far as a report knows it."""
-    target, phases = report.target, report.phases
-    closed = [str(phase.concurrency) for phase in phases if phase.rate is None]
-    opened = [f"{phase.rate:g}" for phase in phases if phase.rate is not None]
-    words = ["parallax", "bench", "--model", target.model, "--api", target.api]
-    if not target.started_here:
-        words += ["--url", target.url]
-    if closed:
-        words += ["--concurrency", ",".join(closed)]
-    if opened:
-        words += ["--rate", ",".join(opened)]
-    if phases:
-        words += ["--duration", f"{round(phases[0].seconds, 1):g}"]
-        words += ["--clients", str(phases[0].client.processes)]
-    if report.ceiling is not None:
-        words.append("--ceiling")
-    return [*words, "--", *target.serve_args] if target.serve_args else words

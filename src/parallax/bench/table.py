@@ -109,6 +109,14 @@ def warnings(report: result.Report) -> list[str]:
             "it should have been, and the clients' own delay is in the latency; "
             "try more --clients, or run them on another machine"
         )
+    found += [
+        f"at {name(phase)} {phase.client.held:,} requests waited in the clients, because "
+        f"{phase.concurrency:,} were in flight; the wait is in the latency"
+        for phase in report.phases
+        if phase.client.held
+    ]
+    said = {item: None for phase in report.phases for item in phase.reasons.items()}
+    found += [f"the first {kind} said: {reason}" for kind, reason in said]
     if silent:
         found.append(f"no right answer at {', '.join(silent)}")
     return found

@@ -1,6 +1,5 @@
 """What became of the requests of one client that count, and what crosses to the parent process."""
 
-import time
 from array import array
 from collections import Counter
 
@@ -32,11 +31,15 @@ class Outcome(msgspec.Struct, frozen=True):
     latencies: bytes
     """Seconds as float64, native order, of the right answers."""
     errors: dict[str, int]
+    reasons: dict[str, str]
+    """What was said of the first error of each kind."""
     sent: int
     late: int
-    """Requests that left more than ``LATE`` after they should have."""
+    """Requests that this process noticed more than ``LATE`` after they should have left."""
+    held: int
+    """Requests that had to wait here because as many as allowed were in flight."""
     last: float
-    """Moment (monotonic) of the last thing that counts."""
+    """Moment (monotonic) of the last right answer that counts; 0 if there is none."""
     cpu: float
     """CPU seconds of this process from the end of the warm-up to the end of the phase."""
 
@@ -46,10 +49,12 @@ class Tally:
 
     def __init__(self, order: Order) -> None:
         self.late = 0
+        self.held = 0
         self._judge = targets.judge(order.api)
         self._sizes = order.sizes
         self._latencies = array("d")
         self._errors: Counter[str] = Counter()
+        self._reasons: dict[str, str] = {}
         self._last = 0.0
 
     def verdict(self, outcome: str, body: bytes, picture: int) -> str:
@@ -58,12 +63,14 @@ class Tally:
             return outcome
         return "" if self._judge(body, self._sizes[picture]) else connection.MALFORMED
 
-    def add(self, verdict: str, start: float, now: float) -> None:
+    def add(self, verdict: str, start: float, now: float, body: bytes = b"") -> None:
         """Count the end of a request."""
-        self._last = now
         if verdict:
             self._errors[verdict] += 1
+            if verdict not in self._reasons:
+                self._reasons[verdict] = targets.reason(body)
         else:
+            self._last = now
             self._latencies.append(now - start)
 
     def outcome(self, cpu: float) -> Outcome:
@@ -71,8 +78,10 @@ class Tally:
         return Outcome(
             latencies=self._latencies.tobytes(),
             errors=dict(self._errors),
+            reasons={kind: said for kind, said in self._reasons.items() if said},
             sent=len(self._latencies) + self._errors.total(),
             late=self.late,
-            last=self._last or time.monotonic(),
+            held=self.held,
+            last=self._last,
             cpu=cpu,
         )

@@ -9,19 +9,32 @@ from urllib import parse
 import msgspec
 
 from parallax.bench import failures, plan
+from parallax.contract import tasks
 
 Size = tuple[int, int]
 """Width and height in pixels."""
 Judge = Callable[[bytes, Size], bool]
 """Says whether a body is the answer that a picture of this size should get."""
 
-MEDIA: tuple[tuple[bytes, str], ...] = (
+_MEDIA: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8", "image/jpeg"),
     (b"\x89PNG", "image/png"),
     (b"RIFF", "image/webp"),
     (b"GIF8", "image/gif"),
     (b"BM", "image/bmp"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
 )
+
+
+ROUTES = {
+    tasks.OBJECT_DETECTION: "/infer/object_detection",
+    tasks.INSTANCE_SEGMENTATION: "/infer/instance_segmentation",
+    tasks.KEYPOINT_DETECTION: "/infer/keypoints_detection",
+    tasks.CLASSIFICATION: "/infer/classification",
+    tasks.SEMANTIC_SEGMENTATION: "/infer/semantic_segmentation",
+}
+"""Where the roboflow API takes pictures, by the task of the model."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -43,6 +56,8 @@ class Asked(msgspec.Struct, frozen=True):
     api: plan.Api
     model: str
     key: str | None = None
+    route: str = ROUTES[tasks.OBJECT_DETECTION]
+    """For the model's task (roboflow)."""
     tensor: str = "image"
     """Name of the input (v2)."""
     dimensions: int = 1
@@ -62,10 +77,13 @@ def address(url: str) -> Address:
         raise failures.BenchError(f"--url: {url!r} is not an address: {problem}") from problem
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise failures.BenchError(f"--url: {url!r} is not a http:// or https:// address")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise failures.BenchError(
+            "--url: only the address, and a path at most; a key goes into --api-key"
+        )
     tls = parts.scheme == "https"
     prefix = parts.path.rstrip("/")
-    authority = parts.netloc.rpartition("@")[2]
-    return Address(parts.hostname, port or (443 if tls else 80), tls, authority, prefix)
+    return Address(parts.hostname, port or (443 if tls else 80), tls, parts.netloc, prefix)
 
 
 def request(asked: Asked, picture: bytes) -> bytes:
@@ -90,11 +108,11 @@ Built = tuple[str, dict[str, str], bytes]
 def _roboflow(asked: Asked, picture: bytes) -> Built:
     image = {"type": "base64", "value": base64.b64encode(picture).decode()}
     body = json.dumps({"model_id": asked.model, "image": image}).encode()
-    return "/infer/object_detection", {"Content-Type": "application/json"}, body
+    return asked.route, {"Content-Type": "application/json"}, body
 
 
 def _raw(asked: Asked, picture: bytes) -> Built:
-    media = next((kind for head, kind in MEDIA if picture.startswith(head)), "image/jpeg")
+    media = next((kind for head, kind in _MEDIA if picture.startswith(head)), "image/jpeg")
     return "/" + parse.quote(asked.model), {"Content-Type": media}, picture
 
 
@@ -119,6 +137,23 @@ _BUILDERS: dict[plan.Api, Callable[[Asked, bytes], Built]] = {
     "raw": _raw,
     "v2": _v2,
 }
+
+
+_REASON = 200
+"""Most characters of a reason."""
+
+
+def reason(body: bytes) -> str:
+    """Return what a body says of an error: the message of a JSON object, or the text, clipped."""
+    text = body[:65536].decode(errors="replace")
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if isinstance(found, dict):
+        said = [found[key] for key in ("message", "detail", "error") if key in found]
+        text = str(said[0]) if said else text
+    return " ".join(text.split())[:_REASON]
 
 
 class _Picture(msgspec.Struct):

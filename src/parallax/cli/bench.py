@@ -19,24 +19,27 @@ EXIT_INTERRUPTED = 130
 
 
 class Numbers(click.ParamType[tuple[float, ...]]):
-    """Numbers with commas between them."""
+    """Numbers with commas between them, each over 0 and at most ``most``."""
 
-    def __init__(self, kind: type[int] | type[float]) -> None:
+    def __init__(self, kind: type[int] | type[float], most: int) -> None:
         self.kind = kind
+        self.most = most
         self.name = "N,N,..."
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[float, ...]:
-        """Return the numbers; each must be over 0."""
+        """Return the numbers."""
         if not isinstance(value, str):
             return tuple(value)
         try:
             found = tuple(self.kind(part) for part in value.split(","))
         except ValueError:
             self.fail(f"{value!r} is not a list such as 1,8,32", param, ctx)
-        if not all(0 < number < float("inf") for number in found):
-            self.fail(f"{value!r}: every number must be over 0", param, ctx)
+        if not all(0 < number <= self.most for number in found):
+            self.fail(
+                f"{value!r}: every number must be over 0, and at most {self.most:,}", param, ctx
+            )
         return found
 
 
@@ -64,13 +67,13 @@ _SECONDS = click.FloatRange(0.1, 3600)
 @click.option("--api-key", metavar="KEY", help="Key to send.")
 @click.option(
     "--concurrency",
-    type=Numbers(int),
+    type=Numbers(int, 8192),
     metavar="N,N,...",
     help="Closed loops: requests in flight.  [default: 1,8,32,64, or none with --rate]",
 )
 @click.option(
     "--rate",
-    type=Numbers(float),
+    type=Numbers(float, 100_000),
     metavar="X,X,...",
     default=(),
     help="Open loops: requests per second, Poisson arrivals. "
@@ -129,8 +132,9 @@ def command(
         except KeyboardInterrupt:
             failures.report(["stopped before the end; there is no report"])
             sys.exit(EXIT_INTERRUPTED)
-    _write(report, json_path, html_path)
     _show(report, old)
+    with failures.reported():
+        _write(report, json_path, html_path)
     if any(phase.errors or not phase.answered for phase in report.phases):
         sys.exit(failures.EXIT_FAILED)
 
@@ -195,12 +199,16 @@ def _ceiling() -> Any:
 
 
 def _write(report: result.Report, json_path: Path | None, html_path: Path | None) -> None:
-    if json_path is not None:
-        json_path.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    if html_path is not None:
-        from parallax.bench import page
+    from parallax.bench import failures as bench_failures
+    from parallax.bench import page
 
-        html_path.write_text(page.render(report), encoding="utf-8")
+    try:
+        if json_path is not None:
+            json_path.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+        if html_path is not None:
+            html_path.write_text(page.render(report), encoding="utf-8")
+    except OSError as problem:
+        raise bench_failures.BenchError(f"{problem.filename}: {problem.strerror}") from problem
 
 
 def _show(report: result.Report, old: result.Report | None) -> None:
