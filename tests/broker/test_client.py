@@ -161,6 +161,24 @@ async def test_a_long_unused_connection_is_pinged_first(
 
 
 @pytest.mark.redis
+async def test_a_caller_cancelled_while_it_pings_leaves_no_reply_for_the_next(
+    real: worlds.ValkeyWorld, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = client.connect_async(valkey_url, KEYS)
+    await broker.execute(SUBMIT)
+    monkeypatch.setattr(link_rules, "IDLE_CHECK", -1.0)
+    pinging = asyncio.ensure_future(broker.execute(SUBMIT))
+    await asyncio.sleep(0)  # it is sent, and its reply not yet read
+    pinging.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await pinging
+    monkeypatch.undo()
+    records = await broker.execute_many([SUBMIT] * 2)
+    assert set(records) < set(real.entries(KEYS.pre))
+    await broker.aclose()
+
+
+@pytest.mark.redis
 async def test_a_blocking_read_outlasts_the_reply_timeout(
     connect: Connect,
     real: worlds.ValkeyWorld,
@@ -269,9 +287,26 @@ async def test_closing_ends_a_waiting_read_and_refuses_further_operations(
     waiting = asyncio.ensure_future(broker.execute(read(block_ms=9_000)))
     await until(real, "blocked_clients", 1)
     await broker.aclose()
-    for operation in (waiting, broker.execute(SUBMIT)):
-        with pytest.raises(errors.BrokerUnavailableError):
-            await operation
+    async with asyncio.timeout(5):  # much less than the read would have waited
+        for operation in (waiting, broker.execute(SUBMIT)):
+            with pytest.raises(errors.BrokerUnavailableError):
+                await operation
+
+
+@pytest.mark.redis
+async def test_a_connection_to_what_became_a_replica_is_not_kept(
+    connect: Connect, real: worlds.ValkeyWorld, valkey_url: str
+) -> None:
+    broker = connect(valkey_url)
+    await broker.execute(SUBMIT)
+    real.probe.execute_command("REPLICAOF", "127.0.0.1", "1")
+    try:
+        with pytest.raises(errors.BrokerUnavailableError, match="READONLY"):
+            await broker.execute(SUBMIT)
+        await until(real, "connected_clients", 1)
+    finally:
+        real.probe.execute_command("REPLICAOF", "NO", "ONE")
+    await broker.execute(SUBMIT)
 
 
 @pytest.mark.redis

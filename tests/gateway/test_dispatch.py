@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parallax.broker import base
-from parallax.contract import errors
+from parallax.contract import errors, messages
 from tests.gateway import support
 
 
@@ -253,3 +253,15 @@ async def _outcome(work: object) -> errors.ParallaxError | None:
     except errors.ParallaxError as problem:
         return problem
     return None
+
+
+async def test_a_request_that_cannot_be_launched_frees_its_slots() -> None:
+    async with support.running(2) as rig:
+        unsendable = messages.DetectionParams(max_detections=1 << 70)
+        with pytest.raises(OverflowError):
+            await rig.dispatcher.detect(
+                support.model(), [support.PICTURE] * 2, unsendable, messages.ImageOptions(), 1e9
+            )
+
+        assert not rig.slab.held()
+        assert (rig.dispatcher.in_flight, len(rig.dispatcher.pending)) == (0, 0)

@@ -81,3 +81,9 @@ def test_the_janitor_leaves_pictures_alone(slab: slabs.Slab, shelf: pictures.Pic
 
     assert slab.held()[0].state is slabs.SlotState.KEPT
     assert not janitor.suspects(slab.held(), time.monotonic() + 1e6, 1.0)
+
+
+def test_generations_start_again_after_the_last(slab: slabs.Slab, shelf: pictures.Pictures) -> None:
+    slab.begin_generations(0xFFFF_FFFF)
+
+    assert slab.copy(kept(shelf, b"x")) == b"x"

@@ -362,3 +362,15 @@ def test_a_reader_between_two_writes_never_takes_the_end_of_work_for_a_hang(
 
     assert max(seen) < 60.0
     assert seen[-1] == 0.0
+
+
+def test_an_arena_has_room_until_all_its_slots_are_taken(slab: slabs.Slab) -> None:
+    arena = slab.arena(0)
+    told = [(arena.has_room(), arena.allocate("1-0")) for _ in range(3)]
+
+    assert [room for room, _ in told] == [True] * 3
+    assert not arena.has_room()
+    first = told[0][1]
+    assert first is not None
+    slab.free(first)
+    assert arena.has_room()

@@ -22,19 +22,25 @@ def answer(entry: base.Entry) -> triage.Move:
     return triage.Move(base.Finish(entry, SEAT.holder, wire.encode(reply), b"done"))
 
 
-def make(world: worlds.World, handle: consumer.Handler, prefetch: int = 4) -> consumer.Consumer:
-    source = consumer.Source(worlds.KEYS.pre, prefetch)
+SOURCE = consumer.Source(worlds.KEYS.pre, prefetch=4)
+
+
+def make(
+    world: worlds.World, handle: consumer.Handler, source: consumer.Source = SOURCE
+) -> consumer.Consumer:
     broker = world.blocking_broker()
     return consumer.Consumer(broker, source, SEAT, handle, world.slab, world.slab.board(0))
 
 
 @contextmanager
 def running(
-    world: worlds.World, handle: consumer.Handler = answer, prefetch: int = 4
+    world: worlds.World,
+    handle: consumer.Handler = answer,
+    source: consumer.Source = SOURCE,
 ) -> Iterator[threading.Event]:
     """Run a consumer in a thread; it must end soon after its stop."""
     stop = threading.Event()
-    thread = threading.Thread(target=make(world, handle, prefetch).run, args=(stop,))
+    thread = threading.Thread(target=make(world, handle, source).run, args=(stop,))
     thread.start()
     try:
         yield stop
@@ -158,7 +164,7 @@ def test_entries_in_hand_are_finished_on_stop_and_no_more_are_taken(world: world
 
     for number in range(6):
         world.submit(f"r{number}")
-    with running(world, handle, prefetch=4) as stop:
+    with running(world, handle) as stop:
         assert entered.wait(5)
         stop.set()
         proceed.set()
@@ -324,3 +330,21 @@ def test_a_worker_whose_entries_were_taken_from_it_answers_nothing(world: worlds
     run_until(world, 1, handle)
 
     assert world.codes() == {"r": ""}
+
+
+def test_finished_entries_move_on_before_one_that_would_wait_for_what_they_hold(
+    world: worlds.World,
+) -> None:
+    moved: list[int] = []
+
+    def handle(entry: base.Entry) -> triage.Move:
+        moved.append(sum(isinstance(op, base.Finish) for op in world.fault.seen))
+        return answer(entry)
+
+    full = consumer.Source(worlds.KEYS.pre, 4, share_trips=60.0, has_room=lambda: False)
+    for number in range(20):
+        world.submit(f"r{number}")
+    with running(world, handle, full):
+        wait_until(lambda: len(world.answers()) == 20, "all are answered")
+
+    assert moved == list(range(20))

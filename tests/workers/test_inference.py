@@ -247,6 +247,21 @@ async def test_one_poisoned_item_of_eight_leaves_the_other_seven_answered(
     assert session.sizes[0] == 8
 
 
+async def test_a_run_that_would_end_its_thread_ends_for_its_items_only(
+    world: worlds.World, session: fakes.FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def give_up(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    submit(world, 1)
+    async with running(world, session, pace=ONE):
+        with monkeypatch.context() as patched:
+            patched.setattr(session, "run", give_up)
+            assert await ends(world, 1) == {"r0": "model_failed"}
+        world.submit_tensor("r1", value=1)
+        assert (await ends(world, 2))["r1"] == 1.0
+
+
 async def test_running_out_of_memory_halves_the_batch_and_lowers_the_cap(
     world: worlds.World, session: fakes.FakeSession
 ) -> None:

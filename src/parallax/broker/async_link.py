@@ -19,8 +19,7 @@ class _Receiver(asyncio.Protocol):
         self._replies = replies.Replies()
         self._wanted = 0
         self._waiting: asyncio.Future[list[decode.Reply]] | None = None
-        self.fit = True
-        """Whether it may be used: it is open, and nothing came that nobody had asked for."""
+        self._aborted = False
 
     def exchange(self, payload: bytes, count: int) -> asyncio.Future[list[decode.Reply]]:
         """Send commands; the future gets their replies."""
@@ -29,11 +28,24 @@ class _Receiver(asyncio.Protocol):
         self._transport.write(payload)
         return self._waiting
 
-    def abort(self) -> None:
-        """Close at once, without sending what is left."""
-        self.fit = False
-        self._waiting = None
+    @property
+    def fit(self) -> bool:
+        """Whether it may be used: it is open, and nothing came that nobody had asked for."""
+        return not (self._aborted or self._transport.is_closing())
+
+    @property
+    def demoted(self) -> bool:
+        """Whether the server has refused to write."""
+        return self._replies.demoted
+
+    def abort(self, problem: Exception | None = None) -> None:
+        """Close at once, without sending what is left; whoever waits for replies gets the
+        problem."""
+        self._aborted = True
+        waiting, self._waiting = self._waiting, None
         self._transport.abort()
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(problem or ConnectionAbortedError("the link was closed"))
 
     def data_received(self, data: bytes) -> None:
         """See ``asyncio.Protocol``."""
@@ -44,7 +56,7 @@ class _Receiver(asyncio.Protocol):
         try:
             complete = self._replies.feed(data, len(data), self._wanted)
         except replies.ProtocolError as problem:
-            self._fail(problem)
+            self.abort(problem)
             return
         if complete:
             self._waiting = None
@@ -53,13 +65,7 @@ class _Receiver(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See ``asyncio.Protocol``."""
-        self._fail(exc or ConnectionResetError("the broker closed the connection"))
-
-    def _fail(self, problem: Exception) -> None:
-        waiting = self._waiting
-        self.abort()
-        if waiting is not None and not waiting.done():
-            waiting.set_exception(problem)
+        self.abort(exc or ConnectionResetError("the broker closed the connection"))
 
 
 class AsyncLink:
@@ -90,7 +96,7 @@ class AsyncLink:
         late = timer(wait + link_rules.REPLY_TIMEOUT, _give_up, coming)
         try:
             found = await coming
-            intact = True
+            intact = not receiver.demoted
         except TimeoutError as problem:
             raise BrokenLinkError("the broker does not answer", lost=False) from problem
         except (OSError, replies.ProtocolError) as problem:
@@ -126,18 +132,26 @@ class AsyncLink:
             await self._drop()
             raise
         transport = self._connection._writer.transport
-        self._receiver = _Receiver(transport)
-        transport.set_protocol(self._receiver)
-        return self._receiver
+        receiver = self._receiver = _Receiver(transport)
+        transport.set_protocol(receiver)
+        if not receiver.fit:
+            await self._drop()
+            raise BrokenLinkError("the broker closed the connection at once", lost=False)
+        return receiver
 
     async def _answers(self, receiver: _Receiver) -> bool:
         if time.monotonic() - self._used <= link_rules.IDLE_CHECK:
             return True
+        intact = False
         try:
             async with asyncio.timeout(link_rules.REPLY_TIMEOUT):
-                return await receiver.exchange(link_rules.PING, 1) == [b"PONG"]
+                intact = await receiver.exchange(link_rules.PING, 1) == [b"PONG"]
         except (OSError, replies.ProtocolError):
-            return False
+            pass
+        finally:
+            if not intact:  # also when the caller was cancelled: the reply may still come
+                await self._drop()
+        return intact
 
     async def _drop(self) -> None:
         if self._receiver is not None:

@@ -1,4 +1,4 @@
-"""One connection for one thread. The rules of all links stand in ``links``."""
+"""One connection for one thread. The rules of all links stand in ``link_rules``."""
 
 import select
 import ssl
@@ -40,7 +40,7 @@ class BlockingLink:
         intact = False
         try:
             found = self._exchange(payload, count, wait)
-            intact = True
+            intact = not self._replies.demoted
         except TimeoutError as problem:
             raise BrokenLinkError(str(problem), lost=False) from problem
         except (OSError, replies.ProtocolError) as problem:

@@ -9,7 +9,8 @@ are left out too: they cost as much as the rest of a hop together.
 Rules kept here instead: a link serves one caller at a time; it is looked at before it is used, so
 that a connection that died while idle costs a reconnect and not an error; and whenever anything
 goes wrong between the first byte out and the last reply in, it is closed, because what it would
-deliver next belongs to nobody.
+deliver next belongs to nobody. It is closed as well when its server has become a replica: the next
+connection is made to whichever is the primary then.
 """
 
 CONNECT_TIMEOUT = 5.0

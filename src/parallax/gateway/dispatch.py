@@ -8,7 +8,7 @@ call.
 import asyncio
 import itertools
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from parallax.aio import tasks
 from parallax.broker import base
@@ -107,11 +107,17 @@ class Dispatcher:
         request = f"{self._prefix}{next(self._counter):x}"
         budget_ms = max(0, int((deadline - now) * 1000))
         flight = pending.Flight(request, now, asyncio.get_running_loop().create_future())
-        for item, picture in enumerate(pictures):
-            route = messages.Route(request, item, self._api, self._node, deadline, budget_ms)
-            place = self._shelf.keep(picture)
-            work = messages.PreWork(route, model, params, image, place)
-            flight.add(wire.encode(work), b"" if place else picture, place)
+        places: list[messages.ArrayRef | None] = []
+        try:
+            for item, picture in enumerate(pictures):
+                route = messages.Route(request, item, self._api, self._node, deadline, budget_ms)
+                place = self._shelf.keep(picture)
+                places.append(place)
+                work = messages.PreWork(route, model, params, image, place)
+                flight.add(wire.encode(work), b"" if place else picture, place)
+        except BaseException:
+            self._drop(places)
+            raise
         self.pending.open(flight)
         for part in flight.parts:
             self.outbox.submit(part)
@@ -127,9 +133,12 @@ class Dispatcher:
             # Whatever ended the wait: what is still under way is wanted by nobody.
             for part in self.pending.close(flight):
                 self.outbox.cancel(part)
-            for part in flight.parts:
-                if part.place is not None:
-                    self._shelf.drop(part.place)
+            self._drop(part.place for part in flight.parts)
+
+    def _drop(self, places: Iterable[messages.ArrayRef | None]) -> None:
+        for place in places:
+            if place is not None:
+                self._shelf.drop(place)
 
     def _overloaded(self, count: int, now: float) -> errors.OverloadedError:
         wait = self._admission.retry_after(count, now)

@@ -35,9 +35,10 @@ class Pictures:
             self._free.append(slot)
             return None
         header = self._headers[slot]
-        header["generation"] += 1
+        generation = (int(header["generation"]) + 1) & 0xFFFF_FFFF
+        header["generation"] = generation
         header["state"] = slabs.SlotState.KEPT
-        place = messages.SlotRef(self._index, slot, int(header["generation"]))
+        place = messages.SlotRef(self._index, slot, generation)
         return messages.ArrayRef((size,), "|u1", place)
 
     def drop(self, ref: messages.ArrayRef) -> None:

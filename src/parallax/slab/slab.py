@@ -197,12 +197,10 @@ class Slab:
 
     def take_free(self, arena: int, record: str) -> messages.SlotRef | None:
         """Take the first free slot of an arena for a request; None if there is none."""
-        place = self._places[arena]
-        states = self._plain[place.first * _HEADER_BYTES :: _HEADER_BYTES]
-        slot = states[: place.slots].tobytes().find(SlotState.FREE)
+        slot = self._first_free(arena)
         if slot < 0:
             return None
-        index = place.first + slot
+        index = self._places[arena].first + slot
         # State first: a janitor that looks in between sees WRITING and leaves the slot alone.
         self.set_state(index, SlotState.WRITING)
         generation = (self.generation(index) + 1) & 0xFFFF_FFFF
@@ -211,6 +209,15 @@ class Slab:
         of = (int(milliseconds), int(sequence or 0), time.monotonic())
         _RECORD.pack_into(self._plain, index * _HEADER_BYTES + _RECORD_AT, *of)
         return messages.SlotRef(arena, slot, generation)
+
+    def has_free(self, arena: int) -> bool:
+        """Say whether ``take_free`` would find a slot."""
+        return self._first_free(arena) >= 0
+
+    def _first_free(self, arena: int) -> int:
+        place = self._places[arena]
+        states = self._plain[place.first * _HEADER_BYTES :: _HEADER_BYTES]
+        return states[: place.slots].tobytes().find(SlotState.FREE)
 
     def _index(self, slot: messages.SlotRef) -> int | None:
         """Return which of all headers is that of a slot; None if there is no such slot."""
@@ -250,6 +257,10 @@ class Arena:
     def allocate(self, record: str) -> messages.SlotRef | None:
         """Take a free slot for a request, or return None while the arena is full."""
         return self._slab.take_free(self._index, record)
+
+    def has_room(self) -> bool:
+        """Say whether there is a free slot."""
+        return self._slab.has_free(self._index)
 
     def buffer(self, slot: messages.SlotRef, nbytes: int) -> NDArray[np.uint8]:
         """Return the slot's first ``nbytes`` bytes, to be written."""

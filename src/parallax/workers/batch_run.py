@@ -131,13 +131,21 @@ class BatchRunner:
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         while (run := self._queue.get()) is not None:
-            session = self._bench.sessions[version_in(run.key)]
-            execute = functools.partial(session.run, alone=run.alone)
             started = time.monotonic()
-            outcome = isolation.run(execute, run.tensors, session.max_batch)
+            outcome = self._outcome(run)
             ended = Ended(run, outcome, time.monotonic() - started)
             with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits
                 loop.call_soon_threadsafe(self._ended, ended)
+
+    def _outcome(self, run: Run) -> isolation.Outcome:
+        try:
+            session = self._bench.sessions[version_in(run.key)]
+            execute = functools.partial(session.run, alone=run.alone)
+            return isolation.run(execute, run.tensors, session.max_batch)
+        except BaseException as problem:  # a run without an end would be held for ever
+            log.exception("a run of %s failed", version_in(run.key)[0])
+            failed = RuntimeError(f"the run failed: {problem!r}")
+            return isolation.Outcome([failed] * len(run.works), None)
 
     def moves(self, ended: Ended) -> Sequence[triage.Move]:
         """Return what shall become of the items of a run."""

@@ -33,6 +33,9 @@ class Source:
     share_trips: float = 0.0
     """Seconds a finished entry may wait for its neighbours, to share their round trip to the
     broker."""
+    has_room: Callable[[], bool] = lambda: True
+    """Whether an entry can be begun at once. Where it cannot, finished ones move on first: what
+    the next one would wait for may be theirs."""
 
 
 Handler = Callable[[base.Entry], triage.Move]
@@ -103,7 +106,7 @@ class Consumer:
         done: list[triage.Move] = []
         first_done = now = time.monotonic()
         for entry in entries:
-            if done and not self._prefetch.lets_wait(now - first_done):
+            if done and not self._may_wait(now - first_done):
                 self._settle(done)
                 done = []
             started = time.thread_time()
@@ -120,6 +123,9 @@ class Consumer:
             self._settle(done)
             return []
         return self._settle_and_read(done)
+
+    def _may_wait(self, seconds: float) -> bool:
+        return self._prefetch.lets_wait(seconds) and self._source.has_room()
 
     def _safely(self, entry: base.Entry) -> triage.Move:
         try:

@@ -49,16 +49,16 @@ def run(config: WorkerConfig) -> None:
     slab = slabs.Slab(config.slab_path, config.slab_layout)
     broker = client.connect_blocking(config.broker_url, config.keys)
     seat = seating.seat(config)
-    stream = config.keys.pre if config.stage is topology.Stage.PRE else config.keys.post
+    source = _source(config, slab)
     worker = consumer.Consumer(
         broker,
-        consumer.Source(stream, topology.PREFETCH[config.stage], SHARE_TRIPS[config.stage]),
+        source,
         seat,
         _handler(config, models, slab, broker),
         slab,
         slab.board(config.board_row),
     )
-    keeper = seating.lease_keeper(config, lambda: (stream,))
+    keeper = seating.lease_keeper(config, lambda: (source.stream,))
     keeper.start()
     line.say(lifeline.Ready())
     try:
@@ -87,6 +87,13 @@ def _hear(message: lifeline.ToChild, ears: _Ears) -> None:
             ears.line.say(lifeline.Knows(ears.models.generation))
         case _:
             pass  # for api processes
+
+
+def _source(config: WorkerConfig, slab: slabs.Slab) -> consumer.Source:
+    most, share_trips = topology.PREFETCH[config.stage], SHARE_TRIPS[config.stage]
+    if config.arena is None:
+        return consumer.Source(config.keys.post, most, share_trips)
+    return consumer.Source(config.keys.pre, most, share_trips, slab.arena(config.arena).has_room)
 
 
 def _handler(
