@@ -123,7 +123,7 @@ FORM = "multipart/form-data; boundary=b"
 PART = b'--b\r\nContent-Disposition: form-data; name="%s"; filename="f"\r\n\r\n%s\r\n--b--\r\n'
 
 BODIES: dict[str, tuple[str, bytes, str]] = {
-    "raw bytes": ("image/jpeg", b"\xff\xd8\xff nothing", "known format"),
+    "raw bytes": ("image/jpeg", b"\xff\xd8\xff nothing", "no marker found"),
     "nothing": ("application/json", b"", "body is empty"),
     "no base64": ("application/json", b"A", "not valid base64"),
     "part missing": (FORM, PART % (b"picture", picture("PNG")), 'no file named "file"'),
