@@ -5,7 +5,6 @@ machine share, once all have said that they are ready; so neither imports nor lo
 """
 
 import contextlib
-import ctypes
 import multiprocessing
 import signal
 import time
@@ -14,6 +13,7 @@ from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from parallax.aio import malloc
 from parallax.bench import failures, plain_work, stages_alone
 
 START_TIMEOUT = 300.0
@@ -24,8 +24,6 @@ STOP_TIMEOUT = 60.0
 _LEAD = 0.1
 """Seconds from the word to the start."""
 _POST_ROUNDS = 20
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 _context = multiprocessing.get_context("spawn")
 
@@ -127,7 +125,9 @@ def _returning(
 
 
 def _working(pipe: "connection.Connection[Any, Any]", job: stages_alone.Job) -> None:
-    _tune()
+    # As the server's processes are.
+    malloc.tune()
+    plain_work.one_thread()
     run = None if job.part == "pre" else stages_alone.network(job)
     loops = [stages_alone.Loop(job, run) for _ in range(job.threads)]
     for loop in loops:
@@ -139,12 +139,3 @@ def _working(pipe: "connection.Connection[Any, Any]", job: stages_alone.Job) -> 
     start, end = pipe.recv()
     total.add(stages_alone.together(loops, start, end))
     pipe.send(total)
-
-
-def _tune() -> None:
-    """Keep picture-sized buffers in the heap, as the server's processes do."""
-    plain_work.one_thread()
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, 64 << 20)
-        libc.mallopt(_M_TRIM_THRESHOLD, 256 << 20)

@@ -35,5 +35,6 @@ def prepare(data: bytes, target: spec.InputSpec, out: Pixels) -> messages.Geomet
         (frame.width, frame.height),
         interpolation=cv2.INTER_LINEAR,
     )
-    canvas.put(np.asarray(small[..., ::-1], np.uint8), frame, target, out)
+    canvas.inside(frame, out)[...] = small[..., ::-1]
+    canvas.surround(frame, target, out)
     return placed

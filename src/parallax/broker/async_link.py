@@ -91,9 +91,8 @@ class AsyncLink:
         """
         receiver = await self._ready()
         intact = False
-        timer = asyncio.get_running_loop().call_later
         coming = receiver.exchange(payload, count)
-        late = timer(wait + link_rules.REPLY_TIMEOUT, _give_up, coming)
+        late = coming.get_loop().call_later(wait + link_rules.REPLY_TIMEOUT, _give_up, coming)
         try:
             found = await coming
             intact = not receiver.demoted

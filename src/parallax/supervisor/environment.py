@@ -4,11 +4,9 @@ import contextlib
 import os
 from pathlib import Path
 
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+from parallax.aio import malloc
 
-_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
-"""Keeps picture-sized buffers in the heap: giving each back to the kernel costs hundreds of page
-faults per picture."""
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 def prepare(metrics_directory: Path) -> None:
@@ -17,7 +15,7 @@ def prepare(metrics_directory: Path) -> None:
     environment = os.environ  # noqa: TID251 - for the children; nothing is read from it here
     for name in _ONE_THREAD:
         environment.setdefault(name, "1")
-    for name, value in _MALLOC.items():
+    for name, value in malloc.VARIABLES.items():
         environment.setdefault(name, value)
     # ONNX Runtime 1.31 otherwise keeps a database of events for its maker in the user's cache.
     environment["ORT_DISABLE_TELEMETRY"] = "1"

@@ -68,9 +68,3 @@ def surround(frame: geometry.Frame, target: spec.InputSpec, out: Pixels) -> None
     rows = out[frame.top : bottom]
     for border in (out[: frame.top], out[bottom:], rows[:, : frame.left], rows[:, right:]):
         border[...] = target.padding
-
-
-def put(pixels: Pixels, frame: geometry.Frame, target: spec.InputSpec, out: Pixels) -> None:
-    """Write pixels of the frame's size into ``out`` and fill the borders; every byte is written."""
-    inside(frame, out)[...] = pixels
-    surround(frame, target, out)

@@ -156,14 +156,8 @@ class Consumer:
     def _apply(
         self, moves: list[triage.Move], outcomes: list[base.Outcome], *, retried: bool
     ) -> None:
-        for move, outcome in zip(moves, outcomes, strict=True):
-            for slot in move.to_free(outcome, retried=retried):
-                self._slab.free(slot)
-            if outcome is base.Outcome.RECORD_LOST:
-                self._give_up(move)
-
-    def _give_up(self, move: triage.Move) -> None:
-        """Answer a request whose tensor is lost and which nothing is left to compute from."""
-        if isinstance(move.op, base.Recompute):
-            lost = errors.InternalError("the request's data was lost")
-            self._settle([triage.fail(move.op.entry, self._seat, lost, move.inputs)])
+        left = triage.settled(moves, outcomes, self._seat, retried=retried)
+        for slot in left.free:
+            self._slab.free(slot)
+        if left.again:
+            self._settle(list(left.again))

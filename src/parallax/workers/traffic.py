@@ -174,16 +174,14 @@ class Traffic:
     def _apply(
         self, moves: list[triage.Move], outcomes: list[base.Outcome], *, retried: bool
     ) -> None:
-        """Free the slots that nobody needs any more."""
+        """Free the slots that nobody needs any more, and answer what cannot be computed again."""
         self._in_hand -= len(moves)
         self._changed.set()
-        for move, outcome in zip(moves, outcomes, strict=True):
-            for slot in move.to_free(outcome, retried=retried):
-                self._slab.free(slot)
-            if outcome is base.Outcome.RECORD_LOST and isinstance(move.op, base.Recompute):
-                lost = errors.InternalError("the request's data was lost")
-                self._in_hand += 1
-                self.send([triage.fail(move.op.entry, self._seat, lost, move.inputs)])
+        left = triage.settled(moves, outcomes, self._seat, retried=retried)
+        for slot in left.free:
+            self._slab.free(slot)
+        self._in_hand += len(left.again)
+        self.send(left.again)
 
     def _arrived(self, entries: Sequence[base.Entry]) -> None:
         if entries:

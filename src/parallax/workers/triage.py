@@ -4,6 +4,7 @@ Shared by the CPU stages and the inference loop, so that there is one opinion on
 what is poisoned and what is not one of ours.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -51,6 +52,33 @@ class Move:
         if outcome is base.Outcome.CANCELLED:
             return self.inputs + self.outputs
         return self.outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What is left to do when moves were carried out."""
+
+    free: tuple[messages.SlotRef, ...]
+    """Slots that nobody needs any more."""
+    again: tuple[Move, ...]
+    """How requests are answered whose tensor is lost, and of which nothing is left to compute
+    from."""
+
+
+def settled(
+    moves: Sequence[Move], outcomes: Sequence[base.Outcome], seat: Seat, *, retried: bool
+) -> Settled:
+    """Return what the outcomes of moves leave to do; ``retried`` as in ``Move.to_free``."""
+    pairs = list(zip(moves, outcomes, strict=True))
+    lost = errors.InternalError("the request's data was lost")
+    return Settled(
+        tuple(slot for move, outcome in pairs for slot in move.to_free(outcome, retried=retried)),
+        tuple(
+            fail(move.op.entry, seat, lost, move.inputs)
+            for move, outcome in pairs
+            if outcome is base.Outcome.RECORD_LOST and isinstance(move.op, base.Recompute)
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
