@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from parallax.broker import base, scripts
+from parallax.broker import base, housekeeping, scripts
 from parallax.contract.topology import Stage
 from tests.broker import worlds
 
@@ -115,7 +115,7 @@ def assert_clean(world: worlds.World) -> None:
         assert world.entries(stream) == {}
         assert world.pending(stream, stage.value) == {}
     lasting = {name for name, left in world.names().items() if left is None}
-    assert lasting <= {*STAGES, KEYS.dead}
+    assert lasting <= {*STAGES, KEYS.dead, KEYS.dead_pictures}
 
 
 # --- the way of a request ------------------------------------------------------------------------
@@ -352,23 +352,12 @@ async def test_at_the_limit_the_entry_is_buried_and_its_client_told(
     assert letter[b"stream"] == INFER.encode()
     assert letter[b"consumer"] == b"n1:infer:0"
     assert (letter[b"cause"], letter[b"losses"]) == (b"killed", b"3")
-    assert (letter[b"v"], letter[b"b"], letter[b"q"]) == (b"\x01next", b"out", b"r1")
+    assert (letter[b"v"], letter[b"record"], letter[b"q"]) == (b"\x01next", b"\x01pre", b"r1")
     assert letter[b"r"] == entry.record.encode()
     (reply,) = await replies(broker)
     assert (reply.request, reply.item, reply.code, reply.reply) == ("r1", 3, "poisoned", b"")
     assert "3 workers" in reply.message
     assert_clean(world)
-
-
-async def test_a_dead_letter_keeps_a_large_picture_only_as_its_size(
-    world: worlds.World, broker: base.AsyncBroker
-) -> None:
-    await submit(broker, bulk=bytes(scripts.DEAD_BULK + 1))
-    await take(broker, KEYS.pre)
-    await release(broker, KEYS.pre, limit=1)
-    (letter,) = world.entries(KEYS.dead).values()
-    assert b"b" not in letter
-    assert letter[b"dropped"] == str(scripts.DEAD_BULK + 1).encode()
 
 
 async def test_an_entry_without_a_body_is_only_acknowledged(
@@ -627,7 +616,7 @@ async def test_claim_of_an_unknown_stream_finds_nothing(broker: base.AsyncBroker
 async def test_a_read_makes_lost_groups_again_and_misses_nothing(
     world: worlds.World, broker: base.AsyncBroker
 ) -> None:
-    await broker.execute(base.EnsureGroups(streams=tuple(STAGES.items())))
+    await broker.execute(housekeeping.EnsureGroups(streams=tuple(STAGES.items())))
     await take(broker, KEYS.pre)
     world.flush()
     record = await submit(broker)
@@ -652,7 +641,7 @@ async def test_a_read_that_waits_while_everything_is_lost_still_gets_the_next_re
 async def test_groups_may_be_made_twice(world: worlds.World, broker: base.AsyncBroker) -> None:
     await submit(broker)
     for _ in range(2):
-        await broker.execute(base.EnsureGroups(streams=tuple(STAGES.items())))
+        await broker.execute(housekeeping.EnsureGroups(streams=tuple(STAGES.items())))
     assert set(world.names()) == set(STAGES)
     assert len(await take(broker, KEYS.pre)) == 1
 
@@ -702,6 +691,18 @@ async def test_a_finish_of_a_cancelled_request_sends_no_reply(
     assert await finish(broker, entry) is base.Outcome.CANCELLED
     assert await replies(broker) == []
     assert_clean(world)
+
+
+async def test_what_waits_for_an_api_process_without_a_mailbox_is_abandoned(
+    broker: base.AsyncBroker,
+) -> None:
+    await beat(broker)
+    record = await submit(broker)
+    await take_one(broker, KEYS.pre)
+    asked = base.Abandoned(("r1", "r2", "r3"), (TO.api, TO.api, "gone"))
+    assert await broker.execute(asked) == [False, False, True]
+    await cancel(broker, record)
+    assert await broker.execute(asked) == [True, False, True]
 
 
 async def test_nobody_is_abandoned_among_nobody(broker: base.AsyncBroker) -> None:
@@ -783,7 +784,7 @@ async def test_a_consumer_with_something_pending_is_not_forgotten(
     world: worlds.World, broker: base.AsyncBroker
 ) -> None:
     entry = await in_infer(broker)
-    forget = base.Forget(stream=INFER, holder=owner(INFER))
+    forget = housekeeping.Forget(stream=INFER, holder=owner(INFER))
     assert await broker.execute(forget) is False
     assert entry.id in world.pending(INFER, "infer")
     await finish(broker, entry)
@@ -794,13 +795,13 @@ async def test_a_consumer_with_something_pending_is_not_forgotten(
 async def test_a_stream_is_retired_only_when_nobody_needs_it(
     world: worlds.World, broker: base.AsyncBroker
 ) -> None:
-    retire = base.Retire(stream=INFER, group=Stage.INFER)
+    retire = housekeeping.Retire(stream=INFER, group=Stage.INFER)
     assert await broker.execute(retire) is False
     entry = await in_infer(broker)
     assert await broker.execute(retire) is False
     await finish(broker, entry)
     assert await broker.execute(retire) is False
-    await broker.execute(base.Forget(stream=INFER, holder=owner(INFER)))
+    await broker.execute(housekeeping.Forget(stream=INFER, holder=owner(INFER)))
     assert await broker.execute(retire) is True
     assert INFER not in world.names()
 
@@ -809,25 +810,27 @@ async def test_a_lock_has_one_holder_and_a_ttl(
     world: worlds.World, broker: base.AsyncBroker
 ) -> None:
     async def acquire(token: str) -> bool:
-        return await broker.execute(base.Acquire(name="sweeper", token=token, ttl_ms=5_000))
+        return await broker.execute(housekeeping.Acquire(name="sweeper", token=token, ttl_ms=5_000))
 
     assert [await acquire("a"), await acquire("b"), await acquire("a")] == [True, False, True]
     assert world.names()[KEYS.lock("sweeper")] is not None
-    await broker.execute(base.Surrender(name="sweeper", token="b"))
+    await broker.execute(housekeeping.Surrender(name="sweeper", token="b"))
     assert await acquire("b") is False
-    await broker.execute(base.Surrender(name="sweeper", token="a"))
+    await broker.execute(housekeeping.Surrender(name="sweeper", token="a"))
     assert await acquire("b") is True
     world.expire(KEYS.lock("sweeper"))
     assert await acquire("c") is True
 
 
 async def test_a_survey_counts(world: worlds.World, broker: base.AsyncBroker) -> None:
-    survey = base.Survey(streams=tuple(STAGES.items()))
-    assert (await broker.execute(survey))[INFER] == base.StreamStats(length=0, pending=0)
+    survey = housekeeping.Survey(streams=tuple(STAGES.items()))
+    assert (await broker.execute(survey))[INFER] == housekeeping.StreamStats(length=0, pending=0)
     for name in ("a", "b", "c"):
         await submit(broker, name)
     await take(broker, KEYS.pre, count=2)
     world.add(KEYS.dead, {"cause": "x"})
     found = await broker.execute(survey)
-    assert found[KEYS.pre] == base.StreamStats(length=3, pending=2, consumers={"n1:pre:0": 2})
-    assert found[KEYS.dead] == base.StreamStats(length=1, pending=0)
+    assert found[KEYS.pre] == housekeeping.StreamStats(
+        length=3, pending=2, consumers={"n1:pre:0": 2}
+    )
+    assert found[KEYS.dead] == housekeeping.StreamStats(length=1, pending=0)

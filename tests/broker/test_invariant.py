@@ -13,7 +13,7 @@ import pytest
 from hypothesis import stateful
 from hypothesis import strategies as st
 
-from parallax.broker import base
+from parallax.broker import base, housekeeping
 from parallax.contract.topology import Stage
 from tests.broker import worlds
 
@@ -154,7 +154,7 @@ class Lives(stateful.RuleBasedStateMachine):
     def renew_and_forget(self, stream: str, slot: int) -> None:
         holder = base.Holder(STREAMS[stream], f"c{slot}")
         self.both(base.Renew((stream,), holder, 600_000))
-        self.both(base.Forget(stream, holder))
+        self.both(housekeeping.Forget(stream, holder))
 
     @stateful.invariant()
     def both_brokers_look_the_same(self) -> None:
@@ -166,7 +166,7 @@ class Lives(stateful.RuleBasedStateMachine):
         for outlet in (KEYS.replies("api"), KEYS.dead):
             left_told, right_told = (_told(world, outlet) for world in self.worlds)
             assert left_told == right_told
-        assert self.both(base.Survey(tuple(STREAMS.items()))) is not None
+        assert self.both(housekeeping.Survey(tuple(STREAMS.items()))) is not None
 
     @stateful.invariant()
     def a_live_request_is_one_entry_in_one_stage(self) -> None:
@@ -229,9 +229,9 @@ def _standing(world: worlds.World, stream: str) -> Iterator[tuple[str, int, str]
 
 
 def _told(world: worlds.World, stream: str) -> list[dict[bytes, bytes]]:
-    """Give replies or dead letters, without the record's id, in which the brokers differ."""
+    """Give replies or dead letters, without the ids, in which the brokers differ."""
     return [
-        {name: value for name, value in fields.items() if name != b"r"}
+        {name: value for name, value in fields.items() if name not in {b"r", b"l"}}
         for fields in world.entries(stream).values()
     ]
 

@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from parallax.broker import base, decode, encode, frames, scripts, streams
+from parallax.broker import (
+    base,
+    decode,
+    encode,
+    frames,
+    housekeeping,
+    letter_lua,
+    letters,
+    scripts,
+    streams,
+)
 from parallax.broker.keys import Keys
 from parallax.contract import errors
 from parallax.contract.topology import Stage
@@ -42,12 +52,17 @@ OPS: list[base.Op[Any]] = [
     base.CloseMailbox(api="api1"),
     base.ReadReplies(api="api1", after="0-0", count=10, block_ms=0),
     base.TrimReplies(api="api1", upto="5-0"),
-    base.EnsureGroups(streams=((KEYS.pre, Stage.PRE),)),
-    base.Forget(stream=ENTRY.stream, holder=HOLDER),
-    base.Retire(stream=ENTRY.stream, group=Stage.INFER),
-    base.Acquire(name="sweeper", token="t", ttl_ms=1000),
-    base.Surrender(name="sweeper", token="t"),
-    base.Survey(streams=((KEYS.pre, Stage.PRE),)),
+    housekeeping.EnsureGroups(streams=((KEYS.pre, Stage.PRE),)),
+    housekeeping.Forget(stream=ENTRY.stream, holder=HOLDER),
+    housekeeping.Retire(stream=ENTRY.stream, group=Stage.INFER),
+    housekeeping.Acquire(name="sweeper", token="t", ttl_ms=1000),
+    housekeeping.Surrender(name="sweeper", token="t"),
+    housekeeping.Survey(streams=((KEYS.pre, Stage.PRE),)),
+    letters.Letters(after="5-0"),
+    letters.Find(letter="5-0"),
+    letters.Picture(letter="5-0"),
+    letters.Attach(letter="5-0", picture=b"jpeg"),
+    letters.Discard(letters=("5-0", "6-0")),
 ]
 
 
@@ -83,6 +98,7 @@ def test_no_command_is_newer_than_redis_7(op: base.Op[Any]) -> None:
     known = {
         "DEL",
         "EVALSHA",
+        "HGET",
         "MGET",
         "XADD",
         "XAUTOCLAIM",
@@ -98,13 +114,13 @@ def test_no_command_is_newer_than_redis_7(op: base.Op[Any]) -> None:
 
 
 def test_no_script_uses_a_command_newer_than_redis_7() -> None:
-    source = "".join(script.source for script in scripts.ALL)
+    source = "".join(script.source for script in (*scripts.ALL, *letter_lua.ALL))
     for command in ("XACKDEL", "XDELEX", "XNACK", "DELREF"):
         assert command not in source
 
 
 def test_scripts_are_sent_by_digest_first() -> None:
-    op = base.Acquire(name="sweeper", token="t", ttl_ms=1000)
+    op = housekeeping.Acquire(name="sweeper", token="t", ttl_ms=1000)
     (batch,), answers = converse([op], [1])
     assert batch.commands[0][:2] == ("EVALSHA", scripts.ACQUIRE.digest)
     assert answers == [True]
@@ -171,6 +187,11 @@ def test_nothing_to_ask_sends_nothing() -> None:
 def test_a_server_out_of_service_is_unavailable(code: str) -> None:
     with pytest.raises(errors.BrokerUnavailableError, match="not now"):
         converse([OPS[0]], [decode.Refusal(code, "not now")])
+
+
+def test_a_server_without_room_for_a_connection_is_unavailable() -> None:
+    with pytest.raises(errors.BrokerUnavailableError, match="max number of clients"):
+        converse([OPS[0]], [decode.Refusal("max", "max number of clients reached")])
 
 
 def test_an_unexpected_refusal_is_an_internal_error() -> None:

@@ -200,3 +200,14 @@ class Threaded:
 
     async def aclose(self) -> None:
         self._inner.close()
+
+
+def next_millisecond(world: World) -> None:
+    """Let time pass until no id can be given a second time."""
+    if isinstance(world, MemoryWorld):
+        world.time += 1.0
+        return
+    assert isinstance(world, ValkeyWorld)
+    seconds, microseconds = world.probe.time()
+    while world.probe.time() <= (seconds, microseconds // 1000 * 1000 + 1000):
+        pass

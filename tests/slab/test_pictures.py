@@ -27,6 +27,7 @@ def test_what_is_kept_is_copied(slab: slabs.Slab, shelf: pictures.Pictures) -> N
     first, second = kept(shelf, b"one"), kept(shelf, b"another")
 
     assert (slab.copy(first), slab.copy(second)) == (b"one", b"another")
+    assert shelf.copy(first) == b"one"
 
 
 def test_what_is_dropped_is_lost_and_its_slot_is_taken_again(

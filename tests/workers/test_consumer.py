@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from parallax.broker import base
+from parallax.broker import base, housekeeping
 from parallax.contract import errors, messages, wire
 from parallax.contract.topology import Stage
 from parallax.workers import consumer, patience, triage
@@ -170,7 +170,7 @@ def test_entries_in_hand_are_finished_on_stop_and_no_more_are_taken(world: world
         proceed.set()
 
     assert set(world.codes()) == {"r0", "r1", "r2", "r3"}
-    assert world.stats(worlds.KEYS.pre) == base.StreamStats(2, 0)
+    assert world.stats(worlds.KEYS.pre) == housekeeping.StreamStats(2, 0)
     run_until(world, 6)
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from parallax.broker import base
+from parallax.broker import base, housekeeping
 from parallax.contract import messages, wire
 from parallax.contract.topology import Stage
 from parallax.workers import reclaimer
@@ -140,7 +140,7 @@ async def test_each_stream_is_swept_by_one_node_of_two(world: worlds.World) -> N
 
 
 async def test_a_sweeper_survives_a_broker_that_is_away(world: worlds.World) -> None:
-    world.fault.before = world.fault.once(base.Acquire)
+    world.fault.before = world.fault.once(housekeeping.Acquire)
     task = asyncio.ensure_future(sweeper(world, lease_ms=10).run())
 
     await wait_until_async(

@@ -154,3 +154,42 @@ def test_a_budget_is_never_negative() -> None:
 
     assert triage.budget(route, 1.5).budget_ms == 1500
     assert triage.budget(route, -3.0).budget_ms == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ModelFailedError("it raised"),
+        errors.InternalError("lost"),
+        errors.MalformedEntryError("too few bytes"),
+    ],
+)
+def test_a_failure_that_is_not_the_clients_leaves_a_letter(error: errors.ParallaxError) -> None:
+    move = triage.fail(entry(b""), SEAT, error, (SLOT,))
+
+    assert isinstance(move.op, base.Bury)
+    assert move.op.cause == f"{error.code}: {error.message}"
+    assert code_of(move.op.reply) == error.code
+    assert move.inputs == (SLOT,)
+
+
+@pytest.mark.parametrize(
+    "error", [errors.BadImageError("no picture"), errors.DeadlineExceededError("late")]
+)
+def test_a_failure_that_is_the_clients_leaves_none(error: errors.ParallaxError) -> None:
+    assert isinstance(triage.fail(entry(b""), SEAT, error).op, base.Finish)
+
+
+def test_an_unforeseen_error_is_hidden_from_the_client_and_told_in_the_letter() -> None:
+    move = triage.fail(entry(b""), SEAT, triage.internal(KeyError("secret")))
+
+    assert isinstance(move.op, base.Bury)
+    assert b"secret" not in move.op.reply
+    assert "KeyError: 'secret'" in move.op.trace
+
+
+def test_a_long_cause_is_cut() -> None:
+    move = triage.bury(entry(b""), SEAT, errors.InternalError("x" * 9000))
+
+    assert isinstance(move.op, base.Bury)
+    assert len(move.op.cause) == triage.MOST_CAUSE

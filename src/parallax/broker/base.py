@@ -11,7 +11,7 @@ step, that the caller still owns it; a late, presumed-dead worker changes nothin
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
@@ -142,13 +142,14 @@ class Recompute(Op[Outcome]):
 
 @dataclass(frozen=True, slots=True)
 class Bury(Op[Outcome]):
-    """Move an owned entry to the dead-letter stream with its cause and answer its client with
-    ``reply``."""
+    """Move an owned entry to the dead letters (``broker.letters``) with its cause and the traceback
+    behind it, and answer its client with ``reply``."""
 
     entry: Entry
     holder: Holder
     cause: str
     reply: bytes
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,8 @@ class Release(Op[Released]):
     guilty: frozenset[str] | None
     limit: int
     cause: str
+    told: str = ""
+    """What a client is told whose request is given up; empty: that its workers were lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +243,9 @@ class Abandoned(Op[list[bool]]):
     """Tell for each request id whether it was cancelled."""
 
     requests: tuple[str, ...]
+    apis: tuple[str, ...] = ()
+    """Who waits for each; if given, one whose api process has no mailbox any more is abandoned
+    too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +290,8 @@ class ReplyEntry:
     code: str
     message: str
     bulk: bytes
+    letter: str = ""
+    """Id of the dead letter that the request has become, if it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,64 +310,6 @@ class TrimReplies(Op[None]):
 
     api: str
     upto: str
-
-
-@dataclass(frozen=True, slots=True)
-class EnsureGroups(Op[None]):
-    """Create the streams and their consumer groups at id 0 where they are missing."""
-
-    streams: tuple[tuple[str, Stage], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Forget(Op[bool]):
-    """Delete a consumer if it has nothing pending (DELCONSUMER would destroy what it has)."""
-
-    stream: str
-    holder: Holder
-
-
-@dataclass(frozen=True, slots=True)
-class Retire(Op[bool]):
-    """Delete an empty stream without consumers and pending entries; answers whether it did."""
-
-    stream: str
-    group: Stage
-
-
-@dataclass(frozen=True, slots=True)
-class Acquire(Op[bool]):
-    """Take or renew a lock: true while ``token`` holds ``name``."""
-
-    name: str
-    token: str
-    ttl_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Surrender(Op[None]):
-    """Give a lock back if ``token`` still holds it."""
-
-    name: str
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class StreamStats:
-    """Length and pending entries of a work stream."""
-
-    length: int
-    pending: int
-    consumers: dict[str, int] = field(default_factory=dict)
-    """Pending entries of each consumer that has any."""
-
-
-@dataclass(frozen=True, slots=True)
-class Survey(Op[dict[str, StreamStats]]):
-    """Measure the given streams (and the dead-letter stream, under its key, with nothing
-    pending)."""
-
-    streams: tuple[tuple[str, Stage], ...]
 
 
 class AsyncBroker(Protocol):

@@ -1,10 +1,11 @@
 """What the server answered to answers: the mirror of ``encode``. No I/O."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parallax.broker import base, frames
+from parallax.broker import base, frames, housekeeping, letters
 from parallax.broker.keys import Keys
 from parallax.contract import errors
 
@@ -29,6 +30,8 @@ _UNAVAILABLE = frozenset(
     }
 )
 """Refusals that say something about the server and nothing about the operation."""
+_TOO_MANY = "max number of clients reached"
+"""How a server greets a connection that is one too many, before it closes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Refusal:
 
     def as_error(self) -> errors.ParallaxError:
         """Return what the caller of the operation gets to see."""
-        if self.code in _UNAVAILABLE:
+        if self.code in _UNAVAILABLE or self.text.startswith(_TOO_MANY):
             return errors.BrokerUnavailableError(f"the broker refuses: {self.text}")
         return errors.InternalError(f"unexpected answer of the broker: {self.text}")
 
@@ -113,7 +116,12 @@ def _cancelled(op: base.Cancel, keys: Keys, replies: Sequence[Reply]) -> base.Ca
 
 
 def _abandoned(op: base.Abandoned, keys: Keys, replies: Sequence[Reply]) -> list[bool]:
-    return [mark is not None for mark in replies[0]] if replies else []
+    if not replies:
+        return []
+    marks, boxes = replies[0][: len(op.requests)], replies[0][len(op.requests) :]
+    gone = [mark is not None for mark in marks]
+    homeless = [box is None for box in boxes]
+    return [a or b for a, b in itertools.zip_longest(gone, homeless, fillvalue=False)]
 
 
 def _live(op: base.Live, keys: Keys, replies: Sequence[Reply]) -> list[bool]:
@@ -138,11 +146,13 @@ def _replies(op: base.ReadReplies, keys: Keys, replies: Sequence[Reply]) -> list
     return [reply for reply in read if reply is not None]
 
 
-def _survey(op: base.Survey, keys: Keys, replies: Sequence[Reply]) -> dict[str, base.StreamStats]:
-    found = {keys.dead: base.StreamStats(length=replies[0], pending=0)}
+def _survey(
+    op: housekeeping.Survey, keys: Keys, replies: Sequence[Reply]
+) -> dict[str, housekeeping.StreamStats]:
+    found = {keys.dead: housekeeping.StreamStats(length=replies[0], pending=0)}
     for (stream, _), length, summary in zip(op.streams, replies[1::2], replies[2::2], strict=True):
         count, _, _, consumers = summary or (0, None, None, None)
-        found[stream] = base.StreamStats(
+        found[stream] = housekeeping.StreamStats(
             length=length,
             pending=count,
             consumers={name.decode(): int(number) for name, number in consumers or ()},
@@ -150,7 +160,28 @@ def _survey(op: base.Survey, keys: Keys, replies: Sequence[Reply]) -> dict[str, 
     return found
 
 
-_TOLERANT = frozenset({base.Read, base.Claim, base.EnsureGroups, base.Survey, base.ReadReplies})
+def _letters(
+    op: letters.Letters | letters.Find, keys: Keys, replies: Sequence[Reply]
+) -> list[letters.Letter]:
+    return [frames.letter(identity, flat, size) for identity, flat, size in replies[0]]
+
+
+def _letter(op: letters.Find, keys: Keys, replies: Sequence[Reply]) -> letters.Letter | None:
+    found = _letters(op, keys, replies)
+    return found[0] if found else None
+
+
+def _picture(op: letters.Picture, keys: Keys, replies: Sequence[Reply]) -> bytes:
+    return replies[0] or b""
+
+
+def _count(op: letters.Discard, keys: Keys, replies: Sequence[Reply]) -> int:
+    return int(replies[0]) if replies else 0
+
+
+_TOLERANT = frozenset(
+    {base.Read, base.Claim, housekeeping.EnsureGroups, housekeeping.Survey, base.ReadReplies}
+)
 """Operations to which a missing group, or one that is there already, is no error."""
 
 _DECODERS: dict[type[base.Op[Any]], Callable[[Any, Keys, Sequence[Reply]], Any]] = {
@@ -171,10 +202,15 @@ _DECODERS: dict[type[base.Op[Any]], Callable[[Any, Keys, Sequence[Reply]], Any]]
     base.CloseMailbox: _nothing,
     base.ReadReplies: _replies,
     base.TrimReplies: _nothing,
-    base.EnsureGroups: _nothing,
-    base.Forget: _truth,
-    base.Retire: _truth,
-    base.Acquire: _truth,
-    base.Surrender: _nothing,
-    base.Survey: _survey,
+    housekeeping.EnsureGroups: _nothing,
+    housekeeping.Forget: _truth,
+    housekeeping.Retire: _truth,
+    housekeeping.Acquire: _truth,
+    housekeeping.Surrender: _nothing,
+    housekeeping.Survey: _survey,
+    letters.Letters: _letters,
+    letters.Find: _letter,
+    letters.Picture: _picture,
+    letters.Attach: _truth,
+    letters.Discard: _count,
 }

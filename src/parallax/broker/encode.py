@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from parallax.broker import base, frames, scripts
+from parallax.broker import base, frames, housekeeping, letter_lua, letters, lua, scripts
 from parallax.broker.keys import Keys
 from parallax.contract.topology import Stage
 
 Argument = bytes | str | int
 Command = tuple[Argument, ...]
 
-_SOURCES = {script.digest: script.source for script in scripts.ALL}
+_SOURCES = {script.digest: script.source for script in (*scripts.ALL, *letter_lua.ALL)}
 
 
 def commands(op: base.Op[Any], keys: Keys) -> Sequence[Command]:
@@ -30,7 +30,7 @@ def group_creation(stream: str, group: Stage) -> Command:
     return ("XGROUP", "CREATE", stream, group.value, "0", "MKSTREAM")
 
 
-def _script(script: scripts.Script, names: Sequence[str], *arguments: Argument) -> list[Command]:
+def _script(script: lua.Script, names: Sequence[str], *arguments: Argument) -> list[Command]:
     return [("EVALSHA", script.digest, len(names), *names, *arguments)]
 
 
@@ -87,23 +87,24 @@ def _bury(op: base.Bury, keys: Keys) -> list[Command]:
         keys.mailbox(to.api),
         keys.replies(to.api),
         keys.dead,
+        keys.dead_pictures,
     )
     # A stranger's entry names nobody who could be answered.
     reply = frames.answered(to, op.reply, b"") if to.request and op.reply else ()
     owner = _claim_to(entry, op.holder)
-    return _script(scripts.BURY, names, *owner, op.cause, entry.losses, *reply)
+    return _script(scripts.BURY, names, *owner, op.cause, entry.losses, op.trace, *reply)
 
 
 def _release(op: base.Release, keys: Keys) -> list[Command]:
     guilty: Command = ("all",) if op.guilty is None else ("some", *sorted(op.guilty))
     return _script(
         scripts.RELEASE,
-        (op.stream, keys.pre, keys.dead),
+        (op.stream, keys.pre, keys.dead, keys.dead_pictures),
         op.holder.group.value,
         op.holder.consumer,
         op.limit,
         op.cause,
-        frames.poisoned_message(op.limit),
+        op.told or frames.poisoned_message(op.limit),
         keys.cancelled(""),
         keys.mailbox(""),
         keys.replies(""),
@@ -132,7 +133,8 @@ def _cancel(op: base.Cancel, keys: Keys) -> list[Command]:
 def _abandoned(op: base.Abandoned, keys: Keys) -> list[Command]:
     if not op.requests:
         return []
-    return [("MGET", *(keys.cancelled(request) for request in op.requests))]
+    boxes = (keys.mailbox(api) for api in op.apis)
+    return [("MGET", *(keys.cancelled(request) for request in op.requests), *boxes)]
 
 
 def _live(op: base.Live, keys: Keys) -> list[Command]:
@@ -160,31 +162,55 @@ def _trim_replies(op: base.TrimReplies, keys: Keys) -> list[Command]:
     return [("XTRIM", keys.replies(op.api), "MINID", frames.following(op.upto))]
 
 
-def _ensure_groups(op: base.EnsureGroups, keys: Keys) -> list[Command]:
+def _ensure_groups(op: housekeeping.EnsureGroups, keys: Keys) -> list[Command]:
     return [group_creation(stream, group) for stream, group in op.streams]
 
 
-def _forget(op: base.Forget, keys: Keys) -> list[Command]:
+def _forget(op: housekeeping.Forget, keys: Keys) -> list[Command]:
     return _script(scripts.FORGET, (op.stream,), op.holder.group.value, op.holder.consumer)
 
 
-def _retire(op: base.Retire, keys: Keys) -> list[Command]:
+def _retire(op: housekeeping.Retire, keys: Keys) -> list[Command]:
     return _script(scripts.RETIRE, (op.stream,), op.group.value)
 
 
-def _acquire(op: base.Acquire, keys: Keys) -> list[Command]:
+def _acquire(op: housekeeping.Acquire, keys: Keys) -> list[Command]:
     return _script(scripts.ACQUIRE, (keys.lock(op.name),), op.token, op.ttl_ms)
 
 
-def _surrender(op: base.Surrender, keys: Keys) -> list[Command]:
+def _surrender(op: housekeeping.Surrender, keys: Keys) -> list[Command]:
     return _script(scripts.SURRENDER, (keys.lock(op.name),), op.token)
 
 
-def _survey(op: base.Survey, keys: Keys) -> list[Command]:
+def _survey(op: housekeeping.Survey, keys: Keys) -> list[Command]:
     measures: list[Command] = [("XLEN", keys.dead)]
     for stream, group in op.streams:
         measures += [("XLEN", stream), ("XPENDING", stream, group.value)]
     return measures
+
+
+def _letters(op: letters.Letters, keys: Keys) -> list[Command]:
+    return _script(letter_lua.LETTERS, _dead(keys), frames.following(op.after), "+", op.count)
+
+
+def _find(op: letters.Find, keys: Keys) -> list[Command]:
+    return _script(letter_lua.LETTERS, _dead(keys), op.letter, op.letter, 1)
+
+
+def _picture(op: letters.Picture, keys: Keys) -> list[Command]:
+    return [("HGET", keys.dead_pictures, op.letter)]
+
+
+def _attach(op: letters.Attach, keys: Keys) -> list[Command]:
+    return _script(letter_lua.ATTACH, _dead(keys), op.letter, op.picture)
+
+
+def _discard(op: letters.Discard, keys: Keys) -> list[Command]:
+    return _script(letter_lua.DISCARD, _dead(keys), *op.letters) if op.letters else []
+
+
+def _dead(keys: Keys) -> tuple[str, str]:
+    return keys.dead, keys.dead_pictures
 
 
 _ENCODERS: dict[type[base.Op[Any]], Callable[[Any, Keys], Sequence[Command]]] = {
@@ -205,10 +231,15 @@ _ENCODERS: dict[type[base.Op[Any]], Callable[[Any, Keys], Sequence[Command]]] = 
     base.CloseMailbox: _close_mailbox,
     base.ReadReplies: _read_replies,
     base.TrimReplies: _trim_replies,
-    base.EnsureGroups: _ensure_groups,
-    base.Forget: _forget,
-    base.Retire: _retire,
-    base.Acquire: _acquire,
-    base.Surrender: _surrender,
-    base.Survey: _survey,
+    housekeeping.EnsureGroups: _ensure_groups,
+    housekeeping.Forget: _forget,
+    housekeeping.Retire: _retire,
+    housekeeping.Acquire: _acquire,
+    housekeeping.Surrender: _surrender,
+    housekeeping.Survey: _survey,
+    letters.Letters: _letters,
+    letters.Find: _find,
+    letters.Picture: _picture,
+    letters.Attach: _attach,
+    letters.Discard: _discard,
 }

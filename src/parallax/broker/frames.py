@@ -5,9 +5,10 @@ twin, store exactly these fields, so that a malformed entry is met by the same c
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from parallax.broker import base
+from parallax.broker import base, letters
+from parallax.contract.topology import Stage
 
 REQUEST = b"q"
 ITEM = b"i"
@@ -22,12 +23,19 @@ CODE = b"c"
 """Only in replies that a script wrote; the encoded reply (``v``) is then absent."""
 MESSAGE = b"m"
 
+LETTER = b"l"
+"""Only in replies: the dead letter that the request has become."""
+
 POISONED_CODE = "poisoned"
 
 Fields = tuple[bytes | str | int, ...]
 """Field, value, field, value, ... as a command carries them."""
 
-_STREAM_ID = re.compile(rb"\d{1,20}-\d{1,20}")
+_STREAM_ID = re.compile(rb"\d{1,19}-\d{1,19}")
+"""A script breaks off half-way at an id of more than 64 bits; with 19 digits all fit."""
+_HEAD = frozenset({b"stage", b"stream", b"consumer", b"cause", b"losses"})
+"""What every dead letter says of its end."""
+_OURS = _HEAD | {b"trace", b"record", b"dropped"}
 _NOBODY = base.Address(request="", item=0, api="")
 
 
@@ -96,9 +104,53 @@ def reply(identity: bytes, flat: Sequence[bytes]) -> base.ReplyEntry | None:
             code=code,
             message=fields.get(MESSAGE, b"").decode(errors="replace"),
             bulk=fields.get(BULK, b""),
+            letter=_stream_id(fields[LETTER]) if fields.get(LETTER) else "",
         )
     except (KeyError, ValueError):
         return None
+
+
+def letter(identity: bytes, flat: Sequence[bytes], picture_bytes: int) -> letters.Letter:
+    """Read a dead letter; of fields with one name the first counts, as it is ours."""
+    pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
+    fields = dict(reversed(pairs))
+    ours = fields.keys() >= _HEAD
+    address = _address(fields) if ours else None
+    work = fields[WORK] if address else b""
+    told = fields if ours else {}
+
+    def text(name: bytes) -> str:
+        return told.get(name, b"").decode(errors="replace")
+
+    return letters.Letter(
+        id=identity.decode(),
+        stage=text(b"stage"),
+        stream=text(b"stream"),
+        consumer=text(b"consumer"),
+        cause=text(b"cause"),
+        losses=_count(told.get(b"losses", b"")),
+        trace=text(b"trace"),
+        address=address,
+        work=work,
+        record=told.get(b"record") or (work if text(b"stage") == Stage.PRE else b""),
+        picture_bytes=picture_bytes,
+        dropped=_count(told.get(b"dropped", b"")),
+        fields=()
+        if address
+        else tuple(pair for pair in pairs if pair[0] not in told.keys() & _OURS),
+    )
+
+
+def _address(fields: Mapping[bytes, bytes]) -> base.Address | None:
+    try:
+        to = base.Address(fields[REQUEST].decode(), int(fields[ITEM]), fields[API].decode())
+    except (KeyError, ValueError):
+        return None
+    return to if WORK in fields else None
+
+
+def _count(value: bytes) -> int:
+    return int(value) if value.isdigit() and len(value) < 16 else 0
 
 
 def following(identity: str) -> str:

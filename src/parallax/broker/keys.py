@@ -40,6 +40,11 @@ class Keys:
         """Dead-letter stream, capped."""
         return f"{self.tag}:dead"
 
+    @property
+    def dead_pictures(self) -> str:
+        """Hash of the pictures of dead letters by letter id, capped."""
+        return f"{self.tag}:dead-pictures"
+
     def replies(self, api: str) -> str:
         """Reply stream of one incarnation of an api process; expires when its beat stops."""
         return f"{self.tag}:replies:{api}"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import hiredis
-from redis import backoff, connection, retry, sentinel
+from redis import backoff, connection, exceptions, retry, sentinel
 from redis.asyncio import connection as async_connection
 from redis.asyncio import retry as async_retry
 from redis.asyncio import sentinel as async_sentinel
@@ -13,6 +13,7 @@ from parallax.broker import encode, urls
 from parallax.broker.async_link import AsyncLink
 from parallax.broker.blocking_link import READ_SIZE, BlockingLink
 from parallax.broker.link_rules import CONNECT_TIMEOUT, REPLY_TIMEOUT
+from parallax.contract import errors
 
 
 def packed(commands: Sequence[encode.Command]) -> bytes:
@@ -32,7 +33,7 @@ def blocking_links(url: str) -> Callable[[], BlockingLink]:
         "retry": retry.Retry(backoff.NoBackoff(), 0),
     }
     if not urls.is_sentinel(url):
-        kind = options.pop("connection_class", connection.Connection)
+        kind = _usable(options.pop("connection_class", connection.Connection), options, url)
         return lambda: BlockingLink(kind(**options))
     hosts = urls.sentinel(url)
     classes: Any = sentinel  # redis-py leaves these untyped
@@ -49,7 +50,7 @@ def async_links(url: str) -> Callable[[], AsyncLink]:
         "retry": async_retry.Retry(backoff.NoBackoff(), 0),
     }
     if not urls.is_sentinel(url):
-        kind = options.pop("connection_class", async_connection.Connection)
+        kind = _usable(options.pop("connection_class", async_connection.Connection), options, url)
         return lambda: AsyncLink(kind(**options))
     hosts = urls.sentinel(url)
     classes: Any = async_sentinel  # redis-py leaves these untyped
@@ -70,12 +71,28 @@ def _options(parse_url: Callable[[str], Any], url: str) -> dict[str, Any]:
         hosts = urls.sentinel(url)
         login = {"db": hosts.db, "username": hosts.username, "password": hosts.password}
         return {**login, **fixed, "socket_keepalive": True}
-    options = {**parse_url(url), **fixed}
+    try:
+        options = {**parse_url(url), **fixed}
+    except ValueError as problem:
+        raise _unusable(url, problem) from problem
     for unfit in ("max_connections", "timeout", "retry_on_timeout", "retry_on_error"):
         options.pop(unfit, None)
     if not url.startswith("unix:"):
         options["socket_keepalive"] = True
     return options
+
+
+def _usable(kind: Callable[..., Any], options: dict[str, Any], url: str) -> Callable[..., Any]:
+    """Return the kind of connection if it takes the options, which a URL may give any."""
+    try:
+        kind(**options)
+    except (TypeError, ValueError, exceptions.RedisError) as problem:
+        raise _unusable(url, problem) from problem
+    return kind
+
+
+def _unusable(url: str, problem: Exception) -> errors.SettingsError:
+    return errors.SettingsError(f"redis-url {urls.public(url)!r}: {problem}")
 
 
 def _sentinel_options(hosts: urls.SentinelAddress) -> dict[str, Any]:

@@ -11,7 +11,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from parallax.broker import base, memory_moves, memory_upkeep, streams
+from parallax.broker import (
+    base,
+    housekeeping,
+    letters,
+    memory_letters,
+    memory_moves,
+    memory_upkeep,
+    streams,
+)
 from parallax.broker.keys import Keys
 from parallax.broker.memory_store import Store
 
@@ -146,10 +154,15 @@ _APPLIERS: dict[type[base.Op[Any]], Callable[[Any, Keys, Store], Any]] = {
     base.CloseMailbox: memory_upkeep.close_mailbox,
     base.ReadReplies: memory_upkeep.read_replies,
     base.TrimReplies: memory_upkeep.trim_replies,
-    base.EnsureGroups: memory_upkeep.ensure_groups,
-    base.Forget: memory_upkeep.forget,
-    base.Retire: memory_upkeep.retire,
-    base.Acquire: memory_upkeep.acquire,
-    base.Surrender: memory_upkeep.surrender,
-    base.Survey: memory_upkeep.survey,
+    housekeeping.EnsureGroups: memory_upkeep.ensure_groups,
+    housekeeping.Forget: memory_upkeep.forget,
+    housekeeping.Retire: memory_upkeep.retire,
+    housekeeping.Acquire: memory_upkeep.acquire,
+    housekeeping.Surrender: memory_upkeep.surrender,
+    housekeeping.Survey: memory_upkeep.survey,
+    letters.Letters: memory_letters.letters_after,
+    letters.Find: memory_letters.find,
+    letters.Picture: memory_letters.picture,
+    letters.Attach: memory_letters.attach,
+    letters.Discard: memory_letters.discard,
 }

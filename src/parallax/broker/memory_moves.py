@@ -3,19 +3,9 @@
 ``tests/broker/test_conformance.py`` holds both to the same behaviour.
 """
 
-from typing import NamedTuple
-
-from parallax.broker import base, frames, scripts
+from parallax.broker import base, frames, lua, memory_letters, scripts
 from parallax.broker.keys import Keys
 from parallax.broker.memory_store import Identity, Store, Value, identity, text_of
-
-
-class _Why(NamedTuple):
-    """What a dead letter says of its end."""
-
-    holder: base.Holder
-    cause: str
-    losses: int
 
 
 def submit(op: base.Submit, keys: Keys, store: Store) -> str:
@@ -74,10 +64,12 @@ def bury(op: base.Bury, keys: Keys, store: Store) -> base.Outcome:
     fields = _body(store, entry.stream, identity(entry.id)) or []
     if not _acknowledge_owned(entry, op.holder, store):
         return base.Outcome.NOT_OWNER
-    _inter(entry, _Why(op.holder, op.cause, entry.losses), fields, keys.dead, store)
+    end = memory_letters.End(op.holder, op.cause, entry.losses, op.trace)
+    letter = memory_letters.inter(entry, end, fields, keys, store)
     _remove(entry, keys, store)
     if to.request and op.reply and not _is_cancelled(entry, keys, store):
-        _deliver(to.api, frames.answered(to, op.reply, b""), keys, store)
+        reply = frames.answered(to, op.reply, b"")
+        _deliver(to.api, (frames.LETTER, letter, *reply), keys, store)
     return base.Outcome.DONE
 
 
@@ -102,8 +94,9 @@ def _release_one(at: Identity, op: base.Release, keys: Keys, store: Store) -> st
         _remove(entry, keys, store)
         return "vanished"
     if losses >= op.limit or not entry.work:
-        _inter(entry, _Why(op.holder, op.cause, losses), fields, keys.dead, store)
-        _answer_poisoned(entry.address, op.limit, keys, store)
+        end = memory_letters.End(op.holder, op.cause, losses, "")
+        letter = memory_letters.inter(entry, end, fields, keys, store)
+        _answer_poisoned(entry.address, op, letter, keys, store)
         _remove(entry, keys, store)
         return "buried"
     note = keys.moved(entry.id) if op.stream == keys.pre else None
@@ -112,12 +105,16 @@ def _release_one(at: Identity, op: base.Release, keys: Keys, store: Store) -> st
     return "requeued"
 
 
-def _answer_poisoned(to: base.Address, limit: int, keys: Keys, store: Store) -> None:
+def _answer_poisoned(
+    to: base.Address, op: base.Release, letter: str, keys: Keys, store: Store
+) -> None:
     if not to.request:
         return
     head: tuple[Value, ...] = (frames.REQUEST, to.request, frames.ITEM, to.item)
+    head += (frames.LETTER, letter)
     code: tuple[Value, ...] = (frames.CODE, frames.POISONED_CODE)
-    _deliver(to.api, (*head, *code, frames.MESSAGE, frames.poisoned_message(limit)), keys, store)
+    told = op.told or frames.poisoned_message(op.limit)
+    _deliver(to.api, (*head, *code, frames.MESSAGE, told), keys, store)
 
 
 def _owns(entry: base.Entry, holder: base.Holder, store: Store) -> bool:
@@ -153,17 +150,6 @@ def _deliver(api: str, fields: tuple[Value, ...], keys: Keys, store: Store) -> N
         store.extend(replies, max(left or 0.0, 1000.0))
 
 
-def _inter(entry: base.Entry, why: _Why, fields: list[bytes], dead: str, store: Store) -> None:
-    letter: list[Value] = ["stage", why.holder.group.value, "stream", entry.stream]
-    letter += ["consumer", why.holder.consumer, "cause", why.cause, "losses", why.losses]
-    for name, value in zip(fields[:128:2], fields[1:128:2], strict=True):
-        if name == frames.BULK and len(value) > scripts.DEAD_BULK:
-            letter += ["dropped", len(value)]
-        else:
-            letter += [name, value]
-    store.add(dead, letter)
-
-
 def _requeue(stream: str, fields: list[bytes], losses: int, note: str | None, store: Store) -> None:
     kept: list[Value] = []
     for name, value in zip(fields[::2], fields[1::2], strict=True):
@@ -171,7 +157,7 @@ def _requeue(stream: str, fields: list[bytes], losses: int, note: str | None, st
             kept += [name, value]
     new = store.add(stream, [*kept, frames.LOSSES, losses])
     if note:
-        store.put(note, new, scripts.MOVED_TTL_MS)
+        store.put(note, new, lua.MOVED_TTL_MS)
 
 
 def _body(store: Store, stream: str, at: Identity) -> list[bytes] | None:

@@ -77,6 +77,7 @@ class Store:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._streams: dict[str, Stream] = {}
+        self._hashes: dict[str, dict[str, bytes]] = {}
         self._values: dict[str, str] = {}
         self._ends: dict[str, float] = {}
 
@@ -87,6 +88,7 @@ class Store:
     def flush(self) -> None:
         """Lose everything, as a server does that restarts without persistence."""
         self._streams.clear()
+        self._hashes.clear()
         self._values.clear()
         self._ends.clear()
 
@@ -94,7 +96,8 @@ class Store:
         """Return every key with the milliseconds it has left (``None``: it stays)."""
         for name in [*self._streams, *self._values]:
             self._expire(name)
-        return {name: self.left_ms(name) for name in [*self._streams, *self._values]}
+        hashes = (name for name, held in self._hashes.items() if held)
+        return {name: self.left_ms(name) for name in [*self._streams, *self._values, *hashes]}
 
     def stream(self, name: str) -> Stream | None:
         """Return a stream if there is one."""
@@ -119,6 +122,18 @@ class Store:
         stream.entries[new] = [_to_bytes(value) for value in fields]
         stream.last = new
         return text_of(new)
+
+    def trim(self, name: str, most: int) -> list[str]:
+        """Drop the oldest entries of a stream that has more; return which."""
+        stream = self.stream(name)
+        old = [text_of(at) for at in list(stream.entries)[:-most]] if stream else []
+        for entry in old:
+            self.remove(name, entry)
+        return old
+
+    def hash(self, name: str) -> dict[str, bytes]:
+        """Return a hash, to read and to change."""
+        return self._hashes.setdefault(name, {})
 
     def remove(self, name: str, entry: str) -> bool:
         """Delete an entry; whoever has it pending keeps it pending, as in Redis."""

@@ -1,6 +1,8 @@
 """The operations that take, watch and tidy up entries, on the in-process store."""
 
-from parallax.broker import base, frames, memory_store
+import itertools
+
+from parallax.broker import base, frames, housekeeping, memory_store
 from parallax.broker.keys import Keys
 from parallax.broker.memory_store import Store, identity, text_of
 
@@ -94,7 +96,9 @@ def cancel(op: base.Cancel, keys: Keys, store: Store) -> base.Cancelled:
 
 def abandoned(op: base.Abandoned, keys: Keys, store: Store) -> list[bool]:
     """Look for the marks."""
-    return [store.get(keys.cancelled(request)) is not None for request in op.requests]
+    gone = [store.get(keys.cancelled(request)) is not None for request in op.requests]
+    homeless = [store.get(keys.mailbox(api)) is None for api in op.apis]
+    return [a or b for a, b in itertools.zip_longest(gone, homeless, fillvalue=False)]
 
 
 def live(op: base.Live, keys: Keys, store: Store) -> list[bool]:
@@ -144,13 +148,13 @@ def trim_replies(op: base.TrimReplies, keys: Keys, store: Store) -> None:
             del stream.entries[at]
 
 
-def ensure_groups(op: base.EnsureGroups, keys: Keys, store: Store) -> None:
+def ensure_groups(op: housekeeping.EnsureGroups, keys: Keys, store: Store) -> None:
     """Make groups at the beginning of their streams."""
     for name, group in op.streams:
         store.make_group(name, group.value)
 
 
-def forget(op: base.Forget, keys: Keys, store: Store) -> bool:
+def forget(op: housekeeping.Forget, keys: Keys, store: Store) -> bool:
     """Drop a consumer that holds nothing."""
     group = store.group(op.stream, op.holder.group.value)
     if group is None:
@@ -161,7 +165,7 @@ def forget(op: base.Forget, keys: Keys, store: Store) -> bool:
     return True
 
 
-def retire(op: base.Retire, keys: Keys, store: Store) -> bool:
+def retire(op: housekeeping.Retire, keys: Keys, store: Store) -> bool:
     """Drop a stream that nobody uses."""
     stream = store.stream(op.stream)
     if stream is None or stream.entries:
@@ -172,7 +176,7 @@ def retire(op: base.Retire, keys: Keys, store: Store) -> bool:
     return store.drop(op.stream)
 
 
-def acquire(op: base.Acquire, keys: Keys, store: Store) -> bool:
+def acquire(op: housekeeping.Acquire, keys: Keys, store: Store) -> bool:
     """Take or renew a lock."""
     name = keys.lock(op.name)
     if store.get(name) not in {None, op.token}:
@@ -181,20 +185,24 @@ def acquire(op: base.Acquire, keys: Keys, store: Store) -> bool:
     return True
 
 
-def surrender(op: base.Surrender, keys: Keys, store: Store) -> None:
+def surrender(op: housekeeping.Surrender, keys: Keys, store: Store) -> None:
     """Give a lock back."""
     if store.get(keys.lock(op.name)) == op.token:
         store.drop(keys.lock(op.name))
 
 
-def survey(op: base.Survey, keys: Keys, store: Store) -> dict[str, base.StreamStats]:
+def survey(
+    op: housekeeping.Survey, keys: Keys, store: Store
+) -> dict[str, housekeeping.StreamStats]:
     """Count."""
     dead = store.stream(keys.dead)
-    found = {keys.dead: base.StreamStats(length=len(dead.entries) if dead else 0, pending=0)}
+    found = {
+        keys.dead: housekeeping.StreamStats(length=len(dead.entries) if dead else 0, pending=0)
+    }
     for name, stage in op.streams:
         stream, group = store.stream(name), store.group(name, stage.value)
         owners = [held.consumer for held in group.pending.values()] if group else []
-        found[name] = base.StreamStats(
+        found[name] = housekeeping.StreamStats(
             length=len(stream.entries) if stream else 0,
             pending=len(owners),
             consumers={owner: owners.count(owner) for owner in sorted(set(owners))},

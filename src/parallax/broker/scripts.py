@@ -16,112 +16,13 @@ Rules that all of them follow:
 Only commands of Redis 7.0 are used.
 """
 
-import hashlib
-from dataclasses import dataclass, field
+from parallax.broker import letter_lua, letters, lua
 
-DEAD_LETTERS = 256
-"""About how many dead letters are kept; the oldest go first."""
-DEAD_BULK = 512 << 10
-"""A dead letter keeps its bulk up to this many bytes: all together at most an eighth of the memory
-that the embedded broker has by default."""
-MOVED_TTL_MS = 600_000
-"""How long a requeued record can be found under the id that its api process knows."""
 PAGE = 100
 """Entries that ``Release`` handles in one call."""
 
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """Lua source and the digest under which the server caches it."""
-
-    source: str
-    digest: bytes = field(init=False)
-
-    def __post_init__(self) -> None:
-        sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
-        object.__setattr__(self, "digest", sha.encode())
-
-
-_OWNS = """
-local function owns(stream, group, consumer, id)
-  local page = redis.pcall('XPENDING', stream, group, id, id, 1, consumer)
-  return page.err == nil and #page == 1
-end
-local function remove(stream, id, pre, record)
-  redis.call('XDEL', stream, id)
-  if record ~= '' and not (stream == pre and id == record) then
-    redis.call('XDEL', pre, record)
-  end
-end
-"""
-
-# The reply stream is born with the TTL that its mailbox has left, and Beat renews both: no moment
-# exists in which a crash could leave it behind for ever.
-_DELIVER = """
-local function deliver(mailbox, replies, ...)
-  local left = redis.call('PTTL', mailbox)
-  if left == -2 then return end
-  redis.call('XADD', replies, '*', ...)
-  if redis.call('PTTL', replies) < 0 then
-    redis.call('PEXPIRE', replies, math.max(left, 1000))
-  end
-end
-"""
-
-# A stranger's entry may have more fields than unpack() can push, so a dead letter keeps the first
-# 64.
-_INTER = f"""
-local function named(fields)
-  local map = {{}}
-  for at = 1, #fields, 2 do map[fields[at]] = fields[at + 1] end
-  return map
-end
-local function inter(dead, stream, group, consumer, cause, losses, fields)
-  local letter = {{'stage', group, 'stream', stream, 'consumer', consumer, 'cause', cause,
-                  'losses', string.format('%d', losses)}}
-  for at = 1, math.min(#fields, 128), 2 do
-    local name, value = fields[at], fields[at + 1]
-    if name == 'b' and #value > {DEAD_BULK} then
-      name, value = 'dropped', tostring(#value)
-    end
-    letter[#letter + 1] = name
-    letter[#letter + 1] = value
-  end
-  redis.call('XADD', dead, 'MAXLEN', '~', {DEAD_LETTERS}, '*', unpack(letter))
-end
-"""
-
-# A requeued record has a new id, but its api process knows the old one: leave a note, or after a
-# reconnect the api would take the request for lost and submit it a second time.
-_REQUEUE = f"""
-local function requeue(stream, fields, losses, moved)
-  local copy = {{}}
-  for at = 1, #fields, 2 do
-    if fields[at] ~= 'n' then
-      copy[#copy + 1] = fields[at]
-      copy[#copy + 1] = fields[at + 1]
-    end
-  end
-  copy[#copy + 1] = 'n'
-  copy[#copy + 1] = string.format('%d', losses)
-  local id = redis.call('XADD', stream, '*', unpack(copy))
-  if moved then redis.call('SET', moved, id, 'PX', {MOVED_TTL_MS}) end
-end
-"""
-
-_CURRENT = """
-local function current(prefix, record)
-  local at = redis.call('GET', prefix .. record)
-  while at do
-    record = at
-    at = redis.call('GET', prefix .. record)
-  end
-  return record
-end
-"""
-
-HAND_OFF = Script(
-    _OWNS
+HAND_OFF = lua.Script(
+    lua.OWNS
     + """
 -- KEYS source target pre cancelled; ARGV group consumer id record field value...
 local id, record = ARGV[3], ARGV[4]
@@ -138,9 +39,9 @@ return 'done'
 """
 )
 
-FINISH = Script(
-    _OWNS
-    + _DELIVER
+FINISH = lua.Script(
+    lua.OWNS
+    + lua.DELIVER
     + """
 -- KEYS source pre cancelled mailbox replies; ARGV group consumer id record field value...
 local id = ARGV[3]
@@ -153,10 +54,10 @@ return 'done'
 """
 )
 
-RECOMPUTE = Script(
-    _OWNS
-    + _INTER
-    + _REQUEUE
+RECOMPUTE = lua.Script(
+    lua.OWNS
+    + lua.NAMED
+    + lua.REQUEUE
     + """
 -- KEYS source pre cancelled moved; ARGV group consumer id record losses
 local id, record, losses = ARGV[3], ARGV[4], tonumber(ARGV[5])
@@ -177,48 +78,54 @@ return 'done'
 """
 )
 
-BURY = Script(
-    _OWNS
-    + _DELIVER
-    + _INTER
+BURY = lua.Script(
+    lua.OWNS
+    + lua.DELIVER
+    + letter_lua.INTER
     + """
--- KEYS source pre cancelled mailbox replies dead
--- ARGV group consumer id record cause losses field value... (of the reply)
-local id = ARGV[3]
+-- KEYS source pre cancelled mailbox replies dead pictures
+-- ARGV group consumer id record cause losses trace field value... (of the reply)
+local id, pre = ARGV[3], KEYS[2]
 if not owns(KEYS[1], ARGV[1], ARGV[2], id) then return 'not owner' end
 local found = redis.call('XRANGE', KEYS[1], id, id)
 local fields = {}
 if #found == 1 then fields = found[1][2] end
+local record = KEYS[1] == pre and named(fields) or record_of(pre, ARGV[4])
 redis.call('XACK', KEYS[1], ARGV[1], id)
-inter(KEYS[6], KEYS[1], ARGV[1], ARGV[2], ARGV[5], tonumber(ARGV[6]), fields)
-remove(KEYS[1], id, KEYS[2], ARGV[4])
-if #ARGV > 6 and redis.call('EXISTS', KEYS[3]) == 0 then
-  deliver(KEYS[4], KEYS[5], unpack(ARGV, 7))
+local head = {'stage', ARGV[1], 'stream', KEYS[1], 'consumer', ARGV[2], 'cause', ARGV[5],
+              'losses', ARGV[6], 'trace', ARGV[7]}
+local letter = buried(KEYS[6], KEYS[7], head, fields, record)
+remove(KEYS[1], id, pre, ARGV[4])
+if #ARGV > 7 and redis.call('EXISTS', KEYS[3]) == 0 then
+  deliver(KEYS[4], KEYS[5], 'l', letter, unpack(ARGV, 8))
 end
 return 'done'
 """
 )
 
-RELEASE = Script(
-    _OWNS
-    + _DELIVER
-    + _INTER
-    + _REQUEUE
+RELEASE = lua.Script(
+    lua.OWNS
+    + lua.DELIVER
+    + letter_lua.INTER
+    + lua.REQUEUE
     + f"""
--- KEYS stream pre dead
+-- KEYS stream pre dead pictures
 -- ARGV group consumer limit cause message, prefixes of cancelled mailbox replies moved, 'all' or
 -- 'some', guilty ids...
 local stream, pre, dead = KEYS[1], KEYS[2], KEYS[3]
 local group, consumer, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local guilty = {{}}
 for at = 11, #ARGV do guilty[ARGV[at]] = true end
-local requeued, buried, vanished = 0, 0, 0
+local requeued, given_up, vanished = 0, 0, 0
 
-local function give_up(id, fields, entry, losses)
-  inter(dead, stream, group, consumer, ARGV[4], losses, fields)
+local function give_up(fields, entry, record, losses)
+  local head = {{'stage', group, 'stream', stream, 'consumer', consumer, 'cause', ARGV[4],
+                'losses', string.format('%d', losses), 'trace', ''}}
+  local source = stream == pre and entry or record_of(pre, record)
+  local letter = buried(dead, KEYS[4], head, fields, source)
   if entry.q and entry.i and entry.a then
     deliver(ARGV[7] .. entry.a, ARGV[8] .. entry.a,
-            'q', entry.q, 'i', entry.i, 'c', 'poisoned', 'm', ARGV[5])
+            'l', letter, 'q', entry.q, 'i', entry.i, 'c', 'poisoned', 'm', ARGV[5])
   end
 end
 
@@ -236,15 +143,16 @@ for _, row in ipairs(page) do
     local losses = tonumber(entry.n or '0') or 0
     local is_record = stream == pre
     local record = is_record and id or entry.r or ''
-    if not string.find(record, '^%d+%-%d+$') then record = '' end
+    local ms, seq = string.match(record, '^(%d+)%-(%d+)$')
+    if not ms or #ms > 19 or #seq > 19 then record = '' end
     if ARGV[10] == 'all' or guilty[id] then losses = losses + 1 end
     if entry.q and redis.call('EXISTS', ARGV[6] .. entry.q) == 1 then
       remove(stream, id, pre, record)
       vanished = vanished + 1
-    elseif losses >= limit or not (entry.q and entry.v) or #fields > 128 then
-      give_up(id, fields, entry, losses)
+    elseif losses >= limit or not (entry.q and entry.v) or #fields > {2 * letters.MOST_FIELDS} then
+      give_up(fields, entry, record, losses)
       remove(stream, id, pre, record)
-      buried = buried + 1
+      given_up = given_up + 1
     else
       requeue(stream, fields, losses, is_record and ARGV[9] .. id)
       redis.call('XDEL', stream, id)
@@ -252,11 +160,11 @@ for _, row in ipairs(page) do
     end
   end
 end
-return {{requeued, buried, vanished}}
+return {{requeued, given_up, vanished}}
 """
 )
 
-RENEW = Script(
+RENEW = lua.Script(
     """
 -- KEYS lease stream...; ARGV group consumer ttl
 -- PEXPIRE before SET: a full server refuses the SET, and a lease that exists must not die of that.
@@ -281,8 +189,8 @@ return 1
 """
 )
 
-CANCEL = Script(
-    _CURRENT
+CANCEL = lua.Script(
+    lua.CURRENT
     + """
 -- KEYS pre cancelled; ARGV record ttl group prefix-of-moved
 local function parts(id)
@@ -309,8 +217,8 @@ return 'marked'
 """
 )
 
-LIVE = Script(
-    _CURRENT
+LIVE = lua.Script(
+    lua.CURRENT
     + """
 -- KEYS pre; ARGV prefix-of-moved record...
 local alive = {}
@@ -322,7 +230,7 @@ return alive
 """
 )
 
-FORGET = Script(
+FORGET = lua.Script(
     """
 -- KEYS stream; ARGV group consumer
 local page = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2])
@@ -333,7 +241,7 @@ return 1
 """
 )
 
-RETIRE = Script(
+RETIRE = lua.Script(
     """
 -- KEYS stream; ARGV group
 if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('XLEN', KEYS[1]) > 0 then return 0 end
@@ -345,7 +253,7 @@ return redis.call('DEL', KEYS[1])
 """
 )
 
-BEAT = Script(
+BEAT = lua.Script(
     """
 -- KEYS mailbox replies; ARGV ttl
 if redis.call('PEXPIRE', KEYS[1], ARGV[1]) == 0 then
@@ -355,7 +263,7 @@ return redis.call('PEXPIRE', KEYS[2], ARGV[1])
 """
 )
 
-ACQUIRE = Script(
+ACQUIRE = lua.Script(
     """
 -- KEYS lock; ARGV token ttl
 local held = redis.call('GET', KEYS[1])
@@ -366,7 +274,7 @@ return 1
 """
 )
 
-SURRENDER = Script(
+SURRENDER = lua.Script(
     """
 -- KEYS lock; ARGV token
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end

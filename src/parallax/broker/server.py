@@ -14,6 +14,8 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
+from redis import exceptions
+
 from parallax.broker import async_link, link_rules, links, server_config, urls
 from parallax.contract import errors
 
@@ -177,11 +179,11 @@ async def check_external(url: str) -> list[str]:
     it.
 
     Raises:
-        SettingsError: the URL is malformed.
+        SettingsError: the URL is malformed, or one of its options makes no sense.
         StartupError: it cannot be reached, refuses us, or is too old.
     """
-    link = links.async_links(urls.check(url))()
     where = urls.public(url)
+    link = _link(url, where)
     try:
         questions = links.packed([("INFO",), ("CONFIG", "GET", "maxmemory-policy")])
         info, policy = await link.round_trip(questions, 2, 0.0)
@@ -196,7 +198,16 @@ async def check_external(url: str) -> list[str]:
         raise errors.StartupError(
             f"redis-url {where}: version {version or 'unknown'} is too old, {oldest} is needed"
         )
-    return _doubts(about, policy)
+    return [*urls.doubts(url), *_doubts(about, policy)]
+
+
+def _link(url: str, where: str) -> async_link.AsyncLink:
+    try:
+        return links.async_links(urls.check(url))()
+    except (TypeError, ValueError, exceptions.RedisError) as problem:
+        # How redis-py says that it does not know an option, or cannot read its value.
+        cause = str(problem).rpartition("() ")[2]
+        raise errors.SettingsError(f"redis-url {where}: {cause}") from problem
 
 
 def _carried_binary() -> str | None:

@@ -13,6 +13,7 @@ DURABILITY = ("none", "everysec", "always")
 
 SOCKET_NAME = "broker.sock"
 LOG_NAME = "broker.log"
+PASSWORD_NAME = "redis-password"
 
 _LONGEST_SOCKET_PATH = 107
 """Bytes that the kernel's address structure has room for."""

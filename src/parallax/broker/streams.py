@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parallax.broker import base, decode, encode
+from parallax.broker import base, decode, encode, housekeeping, letters
 from parallax.broker.keys import Keys
 
 _REPEATABLE = frozenset(
@@ -24,11 +24,16 @@ _REPEATABLE = frozenset(
         base.CloseMailbox,
         base.ReadReplies,
         base.TrimReplies,
-        base.EnsureGroups,
-        base.Forget,
-        base.Acquire,
-        base.Surrender,
-        base.Survey,
+        housekeeping.EnsureGroups,
+        housekeeping.Forget,
+        housekeeping.Acquire,
+        housekeeping.Surrender,
+        housekeeping.Survey,
+        letters.Letters,
+        letters.Find,
+        letters.Picture,
+        letters.Attach,
+        letters.Discard,
     }
 )
 """Operations that do no harm when they are carried out twice, the first time with the answer lost.

@@ -1,12 +1,14 @@
 """Broker URLs, checked before anybody connects: a typo must be an error message, not a time-out."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from parallax.contract import errors
 
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
 
+_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _SENTINEL_PORT = 26379
 
 
@@ -26,9 +28,12 @@ def check(url: str) -> str:
     """Return the URL if its form is one we can connect to.
 
     Raises:
-        SettingsError: unknown scheme, or a part is missing.
+        SettingsError: unknown scheme, a part is missing, or a file it names.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # what is wrong with it may be told with the password
+        raise errors.SettingsError(f"redis-url {public(url)!r}: is not a URL") from None
     if parts.scheme not in SCHEMES:
         raise errors.SettingsError(
             f"redis-url {public(url)!r}: scheme must be one of {', '.join(SCHEMES)}"
@@ -39,14 +44,24 @@ def check(url: str) -> str:
         sentinel(url)
     elif parts.scheme != "unix":
         _check_port(url)
+    _check_files(url, parts.query)
     return url
+
+
+def doubts(url: str) -> list[str]:
+    """Return what is questionable about a URL that can be used."""
+    if parse_qs(urlsplit(url).query).get("ssl_cert_reqs", ["required"]) == ["required"]:
+        return []
+    return ["ssl_cert_reqs is not 'required': whoever answers is taken for the broker"]
 
 
 def public(url: str) -> str:
     """Return the URL without its password, for logs and messages."""
-    parts = urlsplit(url)
-    _, at, hosts = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"***@{hosts}" if at else hosts, query="").geturl()
+    # By hand: a password that was not quoted may have any character in it.
+    scheme, slashes, rest = url.partition("://")
+    _, at, hosts = (rest if slashes else url).rpartition("@")
+    shown = (f"***@{hosts}" if at else hosts).partition("?")[0]
+    return f"{scheme}://{shown}" if slashes else shown
 
 
 def unix(path: str, password: str | None) -> str:
@@ -98,11 +113,20 @@ def _host(part: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _check_files(url: str, query: str) -> None:
+    for option in _FILES:
+        for name in parse_qs(query).get(option, []):
+            if not Path(name).is_file():
+                raise errors.SettingsError(f"redis-url {public(url)!r}: {option}: no file {name!r}")
+
+
 def _check_port(url: str) -> None:
     parts = urlsplit(url)
     try:
         hostname, _ = parts.hostname, parts.port
-    except ValueError as problem:
-        raise errors.SettingsError(f"redis-url {public(url)!r}: {problem}") from problem
+    except ValueError:  # a text in place of the port may be half of a password
+        raise errors.SettingsError(
+            f"redis-url {public(url)!r}: the port is not a number up to 65535"
+        ) from None
     if not hostname:
         raise errors.SettingsError(f"redis-url {public(url)!r}: the host is missing")

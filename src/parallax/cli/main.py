@@ -16,7 +16,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Show the processes, streams and models of a running server.",
     ),
     "models": ("parallax.cli.models", "List or check the models of a directory."),
+    "dlq": (
+        "parallax.cli.dlq",
+        "List, inspect, replay or drop the requests that were given up.",
+    ),
     "bench": ("parallax.cli.bench", "Measure how fast a server is, and what that costs."),
+    "chaos": ("parallax.cli.chaos", "Kill parts of a server under load; account for all requests."),
 }
 """Module and one-line help by name; the module holds a command called ``command``."""
 

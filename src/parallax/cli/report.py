@@ -10,7 +10,7 @@ from typing import Any
 
 from rich import box, console, table, text
 
-from parallax.cli import model_facts
+from parallax.cli import model_facts, printable
 from parallax.contract import roster, spec
 
 _PIPED_WIDTH = 160
@@ -76,6 +76,30 @@ def print_check(specs: Sequence[spec.ModelSpec], notes: Sequence[str]) -> None:
     _print_notes(out, notes)
 
 
+def print_letters(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print dead letters as a table."""
+    _print_rows(_console(), "Dead letters", rows)
+
+
+def print_facts(facts: Mapping[str, Any], trace: str) -> None:
+    """Print a line per fact that is known, then a traceback."""
+    out = _console()
+    grid = table.Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in facts.items():
+        told = _cell(_listed(value) if isinstance(value, dict | list) else value)
+        if told:
+            grid.add_row(text.Text(name, style="dim"), text.Text(told))
+    _print(out, grid)
+    if trace:
+        out.print()
+        _print_notes(out, [printable.shown(line) for line in trace.splitlines()])
+
+
+def _listed(value: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> str:
+    pairs = value.items() if isinstance(value, Mapping) else value
+    return ", ".join(f"{name}={each}" for name, each in pairs)
+
+
 def _console() -> console.Console:
     # Into a pipe or a log there is no width to fit; lines that are not folded are easier to grep.
     return console.Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
@@ -137,4 +161,4 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.1f}"
-    return str(value)
+    return printable.shown(str(value))

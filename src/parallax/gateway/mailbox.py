@@ -11,8 +11,8 @@ import logging
 from collections.abc import Callable
 
 from parallax.aio import tasks
-from parallax.broker import base
-from parallax.contract import errors, messages, wire
+from parallax.broker import answers, base
+from parallax.contract import errors
 from parallax.gateway import metrics, outbox, pending
 
 log = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ class Mailbox:
             metrics.REPLIES_DROPPED.labels("unknown").inc()
             return
         try:
-            reply = _decode(entry)
+            reply = answers.read(entry)
         except errors.MalformedEntryError as problem:
             metrics.REPLIES_DROPPED.labels("malformed").inc()
             log.warning("reply %s to item %d is malformed: %s", entry.id, entry.item, problem)
@@ -184,17 +184,8 @@ class Mailbox:
             part.flight.fail(errors.InternalError("the reply could not be read"))
             return
         if reply.code:
+            part.letter = entry.letter
             part.flight.fail(errors.from_code(reply.code, reply.message))
             return
         total_ms = (self._clock() - part.flight.started) * 1000
         self._pending.settle(part, pending.Answer(entry.bulk, reply.timings, total_ms))
-
-
-def _decode(entry: base.ReplyEntry) -> messages.Reply:
-    if not entry.reply:
-        code = entry.code or errors.InternalError.code
-        return messages.Reply(entry.request, entry.item, code, entry.message, messages.Timings())
-    reply = wire.decode(messages.Reply, entry.reply)
-    if (reply.request, reply.item) != (entry.request, entry.item):
-        raise errors.MalformedEntryError("it is addressed to another request inside")
-    return reply

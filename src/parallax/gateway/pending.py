@@ -30,7 +30,7 @@ class Answer:
 class Part:
     """One picture of a request, from its submission to its answer."""
 
-    __slots__ = ("answer", "bulk", "flight", "item", "place", "queued", "record", "work")
+    __slots__ = ("answer", "bulk", "flight", "item", "letter", "place", "queued", "record", "work")
 
     def __init__(
         self, flight: "Flight", work: bytes, bulk: bytes, place: messages.ArrayRef | None
@@ -47,6 +47,8 @@ class Part:
         self.queued = True
         """Waits to be submitted (again)."""
         self.answer: Answer | None = None
+        self.letter = ""
+        """Id of the dead letter that it has become, if it has."""
 
     @property
     def wanted(self) -> bool:

@@ -41,6 +41,10 @@ class Pictures:
         place = messages.SlotRef(self._index, slot, generation)
         return messages.ArrayRef((size,), "|u1", place)
 
+    def copy(self, ref: messages.ArrayRef) -> bytes:
+        """Return the picture that ``keep`` put there."""
+        return self._slab.copy(ref)
+
     def drop(self, ref: messages.ArrayRef) -> None:
         """Free what ``keep`` returned. To be called once."""
         if ref.slot is not None:

@@ -68,7 +68,7 @@ class EmbeddedKeeper:
         data = Path(settings.models.cache_dir or run_dir) / "broker" / wanted.namespace
         if wanted.durability != "none":
             data.mkdir(parents=True, exist_ok=True)
-        self._password_file = run_dir / "redis-password"
+        self._password_file = run_dir / server_config.PASSWORD_NAME
         password = secrets.token_urlsafe(18) if wanted.redis_port else None
         options = server_config.Options(
             run_dir=run_dir,
@@ -90,6 +90,8 @@ class EmbeddedKeeper:
         self._backoff = restarts.Backoff()
         self._restarts = 0
         self._started = 0.0
+        self._reason = ""
+        """How it last ended."""
         self._state = "starting"
 
     @property
@@ -101,7 +103,8 @@ class EmbeddedKeeper:
         """Return the broker's row of the process table."""
         uptime = round(now - self._started, 3) if self.up else 0.0
         pid = self._broker.pid if self.up else 0
-        return lifeline.ProcessInfo(Role.BROKER.value, 0, pid, self._state, self._restarts, uptime)
+        restarts, why = self._restarts, self._reason
+        return lifeline.ProcessInfo(Role.BROKER.value, 0, pid, self._state, restarts, uptime, why)
 
     async def start(self) -> str:
         """Start it and wait until it answers."""
@@ -120,8 +123,9 @@ class EmbeddedKeeper:
             status = await self._broker.wait()
             if self._state == "stopping":
                 return
-            self._become("backing-off")
+            self._reason = f"ended with {status}"
             self._restarts += 1
+            self._become("backing-off")
             lived = time.monotonic() - self._started if self._started else 0.0
             self._started = 0.0
             delay = self._backoff.after(lived)

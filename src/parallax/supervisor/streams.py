@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from parallax.broker import base, keys
+from parallax.broker import base, housekeeping, keys
 from parallax.contract import errors
 from parallax.contract.topology import Stage
 
@@ -26,7 +26,7 @@ class Streams:
         """Make the stream of a model."""
         name = self.keys.infer(model_id)
         if name not in self.current:
-            await self.broker.execute(base.EnsureGroups(((name, Stage.INFER),)))
+            await self.broker.execute(housekeeping.EnsureGroups(((name, Stage.INFER),)))
             self.current[name] = Stage.INFER
 
     async def close(self, model_id: str) -> None:
@@ -49,7 +49,10 @@ class Streams:
 
     async def _retire(self, name: str, stage: Stage) -> None:
         holders = [base.Holder(stage, consumer) for consumer in self.consumers[stage]]
-        ops = [*(base.Forget(name, holder) for holder in holders), base.Retire(name, stage)]
+        ops = [
+            *(housekeeping.Forget(name, holder) for holder in holders),
+            housekeeping.Retire(name, stage),
+        ]
         for op in ops:
             try:
                 await self.broker.execute(op)

@@ -132,9 +132,9 @@ class Consumer:
             return self._handle(entry)
         except errors.ParallaxError as problem:
             return triage.fail(entry, self._seat, problem)
-        except Exception:  # a handler's bug must cost one request, not the worker
+        except Exception as problem:  # a handler's bug must cost one request, not the worker
             log.exception("request %s failed", entry.address.request)
-            return triage.fail(entry, self._seat, errors.InternalError("Internal error."))
+            return triage.fail(entry, self._seat, triage.internal(problem))
 
     def _settle(self, moves: list[triage.Move], *, retried: bool = False) -> None:
         ops = [move.op for move in moves]

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from parallax.broker import base
+from parallax.broker import base, housekeeping
 from parallax.contract import errors
 from parallax.contract.topology import Stage
 from parallax.slab import janitor
@@ -36,7 +36,7 @@ async def give_back(
     """Release all that a dead consumer had pending; return how many entries that were."""
     total = 0
     for stream in streams:
-        release = base.Release(stream, holder, guilty, rules.max_losses, rules.cause)
+        release = base.Release(stream, holder, guilty, rules.max_losses, rules.cause, rules.told)
         while page := (await broker.execute(release)).total:
             total += page
     return total
@@ -48,6 +48,8 @@ class Rules:
 
     max_losses: int
     cause: str
+    told: str = ""
+    """What the client is told of whose request that was too many; see ``base.Release``."""
 
 
 def sweeper_name(node: str) -> str:
@@ -81,7 +83,7 @@ class Sweeper:
         """Take one page per stream and give it back; return how many entries were found."""
         found = 0
         for stream, stage in tuple(self.streams.items()):
-            lock = base.Acquire(f"sweep:{stream}", self.node, self.lease_ms * 2)
+            lock = housekeeping.Acquire(f"sweep:{stream}", self.node, self.lease_ms * 2)
             if not await self.broker.execute(lock):
                 continue
             holder = base.Holder(stage, sweeper_name(self.node))

@@ -11,6 +11,13 @@ from typing import Generic, TypeVar
 from parallax.broker import base
 from parallax.contract import errors, messages, wire
 from parallax.policy import delivery
+from parallax.workers import traces
+
+MOST_CAUSE = 500
+"""Characters of a dead letter's cause."""
+
+_OURS = (errors.InternalError, errors.MalformedEntryError, errors.ModelFailedError)
+"""Failures that are the server's or the model's."""
 
 W = TypeVar("W", messages.PreWork, messages.InferWork, messages.PostWork)
 
@@ -132,9 +139,14 @@ def fail(
     error: errors.ParallaxError,
     inputs: tuple[messages.SlotRef, ...] = (),
 ) -> Move:
-    """Answer an entry's client with an error; a lost tensor is computed again instead."""
+    """Answer an entry's client with an error; a lost tensor is computed again instead.
+
+    What no client can have caused leaves a dead letter.
+    """
     if isinstance(error, errors.TensorLostError):
         return Move(base.Recompute(entry, seat.holder), inputs)
+    if isinstance(error, _OURS):
+        return bury(entry, seat, error, inputs)
     return Move(base.Finish(entry, seat.holder, error_reply(entry, error), b""), inputs)
 
 
@@ -145,8 +157,16 @@ def bury(
     inputs: tuple[messages.SlotRef, ...] = (),
 ) -> Move:
     """Move an entry to the dead letters and answer its client with the error."""
-    cause = f"{error.code}: {error.message}"
-    return Move(base.Bury(entry, seat.holder, cause, error_reply(entry, error)), inputs)
+    cause = f"{error.code}: {error.message}"[:MOST_CAUSE]
+    reply = error_reply(entry, error)
+    return Move(base.Bury(entry, seat.holder, cause, reply, traces.of(error)), inputs)
+
+
+def internal(problem: Exception) -> errors.InternalError:
+    """Return what a client is told of an error that nobody foresaw; its letter tells the rest."""
+    unforeseen = errors.InternalError("Internal error.")
+    unforeseen.__cause__ = problem
+    return unforeseen
 
 
 def error_reply(entry: base.Entry, error: errors.ParallaxError) -> bytes:
