@@ -1,71 +1,15 @@
 """The real server on a loopback socket: draining, keep-alive, bodies that do not fit."""
 
-import asyncio
-import contextlib
-import logging
-import os
-import socket
-from collections.abc import AsyncIterator
-
 import httpx
 import orjson
 import pytest
 
-from parallax.contract import errors
 from parallax.gateway import serve
 from tests.gateway import support
+from tests.gateway.edge.serving import Server, closed, head_of, serving
 
 BODY = orjson.dumps(support.call())
 HEAD = b"POST /infer/object_detection HTTP/1.1\r\nHost: test\r\n"
-
-
-class Server:
-    """A rig behind hypercorn."""
-
-    def __init__(self, rig: support.Rig) -> None:
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.rig = rig
-        self.port = listener.getsockname()[1]
-        self.descriptor = listener.detach()
-        self.draining = asyncio.Event()
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
-
-    async def run(self, drain_timeout: float = 5.0) -> None:
-        """Serve until drained."""
-        await serve.serve(
-            self.rig.app,
-            [self.descriptor],
-            self.draining,
-            drain_timeout,
-            lambda: self.rig.dispatcher.abort(errors.NotReadyError("The server is stopping.")),
-        )
-
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a connection."""
-        return await asyncio.open_connection("127.0.0.1", self.port)
-
-
-@contextlib.asynccontextmanager
-async def serving(drain_timeout: float = 5.0, **limits: float) -> AsyncIterator[Server]:
-    """Serve a rig; draining at the end must finish in time."""
-    async with support.running(**limits) as rig:
-        server = Server(rig)
-        task = asyncio.ensure_future(server.run(drain_timeout))
-        try:
-            yield server
-        finally:
-            server.draining.set()
-            await support.within(drain_timeout + 5, task)
-
-
-async def head_of(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Read an answer's status and headers."""
-    head = await support.within(5, reader.readuntil(b"\r\n\r\n"))
-    return int(head.split()[1]), head.lower()
 
 
 async def test_a_request_over_a_socket() -> None:
@@ -214,7 +158,7 @@ async def test_the_descriptor_is_closed_when_draining() -> None:
         await _ready(server)
         descriptor = server.descriptor
         server.draining.set()
-        await support.wait_until(lambda: _closed(descriptor), "a closed listener")
+        await support.wait_until(lambda: closed(descriptor), "a closed listener")
 
 
 async def test_a_websocket_is_refused() -> None:
@@ -241,27 +185,6 @@ async def test_what_is_not_http_is_refused(garbage: bytes) -> None:
     assert status in {400, 431}
 
 
-async def test_hypercorn_logs_to_logging(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "hypercorn.error")
-    async with serving() as server:
-        await _ready(server)
-
-    assert any("Running on" in record.getMessage() for record in caplog.records)
-
-
 async def _ready(server: Server) -> None:
     async with httpx.AsyncClient(base_url=server.url) as client:
         assert (await client.get("/healthz")).status_code == 200
-
-
-def _closed(descriptor: int) -> bool:
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        return True
-    return False
-
-
-def test_a_burst_of_connections_may_wait() -> None:
-    """Hypercorn listens again on a socket it is given, with a backlog of its own."""
-    assert serve.configure([0], 1.0).backlog == serve.BACKLOG >= 1024

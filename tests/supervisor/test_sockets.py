@@ -1,11 +1,14 @@
 """Listening sockets: bound before anything starts, or a reason."""
 
+import errno
 import socket
+import sys
 
 import pytest
 
 from parallax.contract import errors
 from parallax.supervisor import sockets
+from tests.support import wait
 
 
 def close(bound: list[socket.socket]) -> None:
@@ -58,3 +61,22 @@ def test_a_port_in_use_names_the_option_that_chose_it() -> None:
         with pytest.raises(errors.StartupError, match=rf"--redis-port: port {port} .*in use"):
             sockets.check_free("127.0.0.1", port, "--redis-port")
     sockets.check_free("127.0.0.1", port, "--redis-port")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the filter is of Linux")
+def test_who_is_turned_away_is_refused_and_who_had_connected_is_not() -> None:
+    (listening,) = sockets.bind("127.0.0.1", 0)
+    with listening, socket.socket() as early, socket.socket() as late:
+        early.connect(listening.getsockname())
+        sockets.turn_away([listening])
+        late.setblocking(False)
+        late.connect_ex(listening.getsockname())
+        accepted, _ = listening.accept()
+        accepted.close()
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+        listening.close()
+        refused = errno.ECONNREFUSED
+        wait.wait_until(
+            lambda: late.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == refused, "no", 30.0
+        )

@@ -19,7 +19,7 @@ import httpx
 from tests.support import wait
 
 SHM = Path("/dev/shm")
-READY = re.compile(r"^ready +(http://\S+) ", re.MULTILINE)
+READY = re.compile(r"^ready +(https?://\S+) ", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -114,6 +114,17 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(timeout)
+
+    def connections(self, pid: int) -> int:
+        """Return how many clients' connections a process has accepted and not closed."""
+        port = f":{httpx.URL(self.url).port:04X}"
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        established = {row[9] for row in rows if row[1].endswith(port) and row[3] == "01"}
+        count = 0
+        for each in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                count += os.readlink(each).removeprefix("socket:[").rstrip("]") in established
+        return count
 
     def pending(self, model: str = "") -> int:
         """Return how many entries of a model (of all) the inference loop holds."""
@@ -226,11 +237,6 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
 def parent(pid: int) -> int:
     """Return the pid of a process's parent."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
-def open_files(pid: int) -> int:
-    """Return how many descriptors a process has open."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def alive(pid: int) -> bool:

@@ -43,6 +43,11 @@ class Connection(asyncio.Protocol):
             and time.monotonic() - self._idle_since < _IDLE
         )
 
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is due."""
+        return self._busy
+
     def send(self, request: bytes) -> None:
         """Send a request; the connection must be usable."""
         assert self._transport is not None

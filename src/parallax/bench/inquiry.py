@@ -33,7 +33,8 @@ class Model:
 class Server:
     """A server and the key it wants. What it does not answer is None."""
 
-    def __init__(self, url: str, key: str | None) -> None:
+    def __init__(self, url: str, key: str | None, timeout: float = _TIMEOUT) -> None:
+        self._timeout = timeout
         self._url = url.rstrip("/")
         self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
 
@@ -43,7 +44,7 @@ class Server:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         request = urllib.request.Request(self._url + path, headers=self._headers)
         try:
-            with opener.open(request, timeout=_TIMEOUT) as response:
+            with opener.open(request, timeout=self._timeout) as response:
                 body: bytes = response.read()
         except urllib.error.HTTPError as refusal:
             refusal.close()

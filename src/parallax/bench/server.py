@@ -9,10 +9,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO
 
 from parallax.bench import failures
 
-_READY = re.compile(rb"^ready +(http://\S+) ", re.MULTILINE)
+_READY = re.compile(rb"^ready +(https?://\S+) ", re.MULTILINE)
 _START = 600.0
 """Seconds until it must be ready; models may have to be prepared, each within its own limit."""
 _STOP = 60.0
@@ -25,6 +26,24 @@ _ASIDE = ("--port=0", "--redis-port=0", "--namespace=parallax-bench")
 environment or ./parallax.toml name a broker that others use too. What a user says goes before."""
 
 
+class Running:
+    """A server process."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: BinaryIO) -> None:
+        self.process = process
+        self.url = ""
+        self._log = log
+
+    def said(self) -> bytes:
+        """Return all that it has written."""
+        self._log.seek(0)
+        return self._log.read()
+
+    def last_words(self) -> str:
+        """Return the last lines of it, indented."""
+        return _tail(self.said())
+
+
 @contextlib.contextmanager
 def started(options: Sequence[str], tick: Callable[[], None]) -> Iterator[str]:
     """Run the server within the block; the value is its URL.
@@ -32,6 +51,22 @@ def started(options: Sequence[str], tick: Callable[[], None]) -> Iterator[str]:
     Raises:
         BenchError: it ended before it was ready or before the block, or did not get ready; with
             what it said last.
+    """
+    with launched(options, tick) as running:
+        yield running.url
+        if running.process.poll() is not None:
+            raise failures.BenchError(
+                f"the server ended with code {running.process.returncode} while it was measured; "
+                "there is no report. It said last:\n" + running.last_words()
+            )
+
+
+@contextlib.contextmanager
+def launched(options: Sequence[str], tick: Callable[[], None]) -> Iterator[Running]:
+    """Run the server within the block, in which it may end.
+
+    Raises:
+        BenchError: it ended before it was ready, or did not get ready; with what it said last.
     """
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -42,18 +77,10 @@ def started(options: Sequence[str], tick: Callable[[], None]) -> Iterator[str]:
             start_new_session=True,  # Ctrl-C is for us; the server is stopped when we say so
             preexec_fn=_ending_with_parent(),  # noqa: PLW1509 - prctl alone
         )
-
-        def said() -> bytes:
-            log.seek(0)
-            return log.read()
-
+        running = Running(process, log)
         try:
-            yield _url(process, said, tick)
-            if process.poll() is not None:
-                raise failures.BenchError(
-                    f"the server ended with code {process.returncode} while it was measured; there "
-                    "is no report. It said last:\n" + _tail(said())
-                )
+            running.url = _url(process, running.said, tick)
+            yield running
         finally:
             _stop(process)
 

@@ -3,6 +3,7 @@
 import http.client
 import ipaddress
 import json
+import ssl
 import urllib.error
 import urllib.request
 from typing import Any
@@ -15,19 +16,23 @@ TIMEOUT = 5.0
 _PARTS: tuple[tuple[str, type], ...] = (("processes", list), ("streams", dict), ("models", list))
 
 
-def local_url(host: str, port: int) -> str:
+def local_url(host: str, port: int, scheme: str = "http") -> str:
     """Return where a server that listens on this address is reached from this machine."""
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return f"http://{host}:{port}"
+        return f"{scheme}://{host}:{port}"
     if address.is_unspecified:
-        return f"http://127.0.0.1:{port}"
-    return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"
+        return f"{scheme}://127.0.0.1:{port}"
+    shown = f"[{address}]" if address.version == 6 else str(address)
+    return f"{scheme}://{shown}:{port}"
 
 
-def fetch(url: str, key: str | None = None) -> dict[str, Any]:
+def fetch(url: str, key: str | None = None, certificate: str | None = None) -> dict[str, Any]:
     """Return the server's status; ``processes``, ``streams`` and ``models`` are always there.
+
+    With ``certificate`` (a PEM file) a https server must show just that, under whatever name; else
+    one that this machine trusts (``SSL_CERT_FILE`` names others).
 
     Raises:
         StartupError: nothing answers there, or not a parallax server, or one that wants another
@@ -37,7 +42,7 @@ def fetch(url: str, key: str | None = None) -> dict[str, Any]:
         raise errors.SettingsError(f"--url: {url!r} is not a http:// or https:// address")
     target = url.rstrip("/") + "/status"
     try:
-        status = json.loads(_get(target, key))
+        status = json.loads(_get(target, key, certificate))
     except (OSError, http.client.HTTPException) as problem:
         reason = getattr(problem, "reason", None) or problem
         raise errors.StartupError(
@@ -48,10 +53,12 @@ def fetch(url: str, key: str | None = None) -> dict[str, Any]:
     return _complete(status, target)
 
 
-def _get(target: str, key: str | None) -> bytes:
+def _get(target: str, key: str | None, certificate: str | None) -> bytes:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     # Proxies are for the world outside; the status is asked on the machine or its network.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_trust(certificate))
+    )
     try:
         request = urllib.request.Request(target, headers=headers)
         with opener.open(request, timeout=TIMEOUT) as response:
@@ -64,7 +71,17 @@ def _get(target: str, key: str | None) -> bytes:
             return body  # not ready, and saying so
         if refusal.code == http.client.UNAUTHORIZED:
             raise errors.StartupError(_unauthorized(target, key)) from refusal
+        if refusal.code == http.client.FORBIDDEN:
+            raise errors.StartupError(_forbidden(target)) from refusal
         raise
+
+
+def _trust(certificate: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=certificate)
+    if certificate is not None:
+        context.check_hostname = False  # it is asked by address
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def _unauthorized(target: str, key: str | None) -> str:
@@ -73,6 +90,13 @@ def _unauthorized(target: str, key: str | None) -> str:
     return (
         f"{target} asks for an API key; with --url no key is sent. "
         "Use PARALLAX_PORT=… PARALLAX_API_KEY=… parallax status instead."
+    )
+
+
+def _forbidden(target: str) -> str:
+    return (
+        f"{target} is not for the API key of the settings, which may not manage the server; "
+        "PARALLAX_API_KEY names another"
     )
 
 

@@ -23,6 +23,17 @@ class HttpSettings:
     api_workers: int = option(
         1, env=("NUM_WORKERS",), minimum=1, maximum=256, help="Number of api processes."
     )
+    max_connections: int = option(
+        4096,
+        minimum=16,
+        maximum=1_000_000,
+        help="Connections per api process; idle ones make room for new ones, and requests beyond "
+        "it get 503.",
+    )
+    tls_cert: str | None = option(
+        None, help="PEM file of the certificate (chain) to serve HTTPS with; may change meanwhile."
+    )
+    tls_key: str | None = option(None, help="PEM file of its key; default: in the same file.")
     access_log: bool = option(
         False, env=("API_LOGGING_ENABLED",), help="Log one line per HTTP request."
     )
@@ -34,6 +45,16 @@ class HttpSettings:
         secret=True,
         form="api-key",
         help="Key that clients must send, one of these; default: none is asked for.",
+    )
+    api_keys_file: str | None = option(
+        None, help="TOML file of more keys, with what each may do; read again when it changes."
+    )
+    key_concurrency: int = option(
+        0,
+        minimum=0,
+        maximum=1_000_000,
+        help="Pictures in flight per key and api process, where the file says nothing else; beyond "
+        "it requests get 429; 0: no limit.",
     )
     allow_origins: tuple[str, ...] = option(
         (),

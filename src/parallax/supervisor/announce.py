@@ -52,11 +52,12 @@ class Announcer:
                 self.line("try", try_it(address, models[0].id, sample))
 
 
-def url(host: str, port: int) -> str:
+def url(host: str, port: int, *, tls: bool = False) -> str:
     """Return the address to show: one that works from this machine."""
+    scheme = "https" if tls else "http"
     if host in ("0.0.0.0", "::", ""):
         host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def try_it(address: str, model: str, sample: Path) -> str:

@@ -21,3 +21,8 @@ class ApiConfig:
     slab_layout: layouts.SlabLayout
     arena: int
     """Where its pictures lie in the slab."""
+
+    def identity(self, pid: int) -> str:
+        """Return the name of the mailbox of one incarnation: a successor must not get the answers
+        to its predecessor's clients."""
+        return f"{self.keys.node}:{self.slot}:{self.uuid[:8]}{pid:x}"

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import secrets
 import socket
 import time
 
@@ -16,7 +15,7 @@ from parallax.broker import client
 from parallax.contract import errors, lifeline, roster
 from parallax.gateway import app, context, control, dispatch, logbook, mailbox, metrics, serve
 from parallax.gateway.remote import fetch
-from parallax.observe import logs
+from parallax.observe import logs, metric_files, stderr
 from parallax.slab import pictures, slab
 from parallax.supervisor.api_config import ApiConfig
 
@@ -26,7 +25,9 @@ log = logging.getLogger(__name__)
 def main(end: socket.socket, config: ApiConfig, sockets: list[socket.socket]) -> None:
     """Serve HTTP on the supervisor's sockets until told to drain, then to stop."""
     signals.leave_to_supervisor()
+    stderr.never_wait()
     logs.configure(f"api:{config.slot}", config.settings.log.log_level)
+    metric_files.reserve(metrics.KINDS)
     line = lifelines.Lifeline(end)
     line.say(lifeline.Hello(os.getpid()))
     uvloop.run(_run(line, config, [each.detach() for each in sockets]))
@@ -54,8 +55,7 @@ class _Api:
         """Serve until drained and stopped."""
         config, settings = self._config, self._config.settings
         broker = client.connect_async(config.broker_url, config.keys)
-        # Of this incarnation: a successor must not get the answers to its predecessor's clients.
-        identity = f"{config.keys.node}:{config.slot}:{secrets.token_hex(4)}"
+        identity = config.identity(os.getpid())
         shelf = pictures.Pictures(
             slab.Slab(config.slab_path, config.slab_layout), config.arena, config.slab_path
         )
@@ -100,12 +100,15 @@ class _Api:
     async def _http(self, api: context.ApiContext, descriptors: list[int]) -> None:
         patience = api.settings.limits.drain_timeout
         too_late = errors.NotReadyError("The server stopped before the request was answered.")
+        application = app.build(api)
+        self._crew.background(application.state.keyring.watch(), "watch keys")
         await serve.serve(
-            app.build(api),
+            application,
             descriptors,
             self._draining,
             patience,
             lambda: api.dispatcher.abort(too_late),
+            serve.options(api.settings.http, application.state.shedder),
         )
         self._line.say(lifeline.Drained())
 

@@ -21,7 +21,7 @@ from parallax.contract.topology import Role, Stage
 from parallax.settings import concerns
 from parallax.slab import slab as slabs
 from parallax.supervisor import child as children
-from parallax.supervisor import herald, keeper, mains, plan, streams
+from parallax.supervisor import herald, keeper, mains, plan, sockets, streams
 from parallax.supervisor.api_config import ApiConfig
 from parallax.workers import reclaimer, seating, stage_worker
 from parallax.workers.config import WorkerConfig
@@ -120,6 +120,7 @@ class Fleet:
         # A board that a predecessor left behind counts from the readiness of its successor on.
         busy = min(board.busy_for(now), each.ready_for(now)) if board else 0.0
         if busy > self._node.settings.limits.stuck_timeout:
+            self._boards[each.name].accuse()
             each.kill(f"stuck for {busy:.0f} s")
         elif each.silent_for(now) > max(MIN_SILENCE, 2 * self._node.settings.workers.lease):
             each.kill(f"silent for {each.silent_for(now):.0f} s")
@@ -131,6 +132,7 @@ class Fleet:
         apis = self.keepers[Role.API]
         for each in apis:
             each.end_after_this_life()
+        sockets.turn_away(self._node.sockets)
         for listening in self._node.sockets:
             listening.close()  # ours; the api processes close theirs when they drain
         self.tell_apis(lifeline.Drain())
@@ -172,7 +174,7 @@ class Fleet:
                 Role.API,
                 slot,
                 lambda hear: children.ProcessChild(hear, mains.api, (config, node.sockets)),
-                _forget_gauges,
+                lambda pid: self._forget_api(config.identity(pid), pid),
             )
 
         return [make(slot) for slot in range(count)]
@@ -228,15 +230,26 @@ class Fleet:
         made = keeper.Keeper(role, slot, launch, hooks, START_TIMEOUT[role])
         return made
 
+    async def _forget_api(self, identity: str, pid: int) -> None:
+        """Close the mailbox of a dead api process, so that nobody goes on working for its clients;
+        and drop its gauges, which would be added up for ever."""
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        try:
+            await self._node.broker.execute(base.CloseMailbox(identity))
+        except errors.ParallaxError as problem:
+            log.debug("the mailbox of %s is left to expire: %s", identity, problem)
+
     async def _bereave(self, config: WorkerConfig, board: slabs.Board) -> None:
         """Give back at once what a dead worker held, blaming what it was working on."""
         holder = seating.seat(config).holder
-        rules = reclaimer.Rules(config.max_losses, f"{holder.consumer} died while working on it")
+        rules = _rules(config, holder.consumer, hung=board.hung)
         guilty = board.read()
         try:
             count = await reclaimer.give_back(
                 self._node.broker, self._streams(config.stage), holder, guilty, rules
             )
+            if count:  # the tensor of one that was buried is nobody's now
+                await reclaimer.Janitor(self._node.broker, self._node.slab).clean(0.0)
         except errors.ParallaxError as problem:
             # Its successor does the same as its first act, when the broker is back.
             log.warning("%s: nothing could be given back yet: %s", holder.consumer, problem)
@@ -263,6 +276,7 @@ class Fleet:
             arena=arena,
             board_row=board_row,
             max_losses=settings.workers.max_losses,
+            stuck_timeout=settings.limits.stuck_timeout,
             lease_ms=int(settings.workers.lease * 1000),
             max_pixels=int(settings.limits.max_megapixels * 1e6),
             decoding=Decoding(settings.workers.decode),
@@ -270,10 +284,13 @@ class Fleet:
         )
 
 
-async def _forget_gauges(pid: int) -> None:
-    """An api process holds no entries, and what was meant for its clients is dropped on its way;
-    but its gauges would be added up for ever."""
-    multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+def _rules(config: WorkerConfig, consumer: str, *, hung: bool) -> reclaimer.Rules:
+    """Return how what a dead worker was working on is treated, and what is said about it."""
+    if not hung:
+        return reclaimer.Rules(config.max_losses, f"{consumer} died while working on it")
+    what = "model" if config.stage is Stage.INFER else f"{config.stage.value} stage"
+    told = f"the {what} hung on this request: it was given up after {config.max_losses} attempts"
+    return reclaimer.Rules(config.max_losses, f"the {what} hung in {consumer}", told)
 
 
 async def _drained(api: keeper.Keeper) -> None:

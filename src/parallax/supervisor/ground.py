@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from parallax.aio import rosters, tasks
-from parallax.broker import base, client, keys
+from parallax.broker import base, client, housekeeping, keys
 from parallax.contract import errors, lifeline, topology
 from parallax.contract.topology import Role, Stage
+from parallax.gateway.edge import tls
 from parallax.policy import shelf as shelves
 from parallax.settings import concerns, machine, sources
 from parallax.slab import file, slab
@@ -115,7 +116,7 @@ async def prepare(
     stocked = stock.make(settings, found, roster, flow, room.Room(planned, memory))
     # Unwound first: a sweep or a renewal beside the tidying would bring back what it removes.
     stack.push_async_callback(crew.close)
-    return Ground(node, keeper, stocked, announce.url(*listening[0].getsockname()[:2]), started)
+    return Ground(node, keeper, stocked, _url(settings, listening), started)
 
 
 def _run_dir(stack: contextlib.AsyncExitStack) -> rundir.RunDir:
@@ -126,10 +127,16 @@ def _run_dir(stack: contextlib.AsyncExitStack) -> rundir.RunDir:
 
 
 def _listen(settings: concerns.Settings, stack: contextlib.AsyncExitStack) -> list[socket.socket]:
+    tls.check(settings.http)
     listening = sockets.bind(settings.http.host, settings.http.port)
     for each in listening:
         stack.callback(each.close)
     return listening
+
+
+def _url(settings: concerns.Settings, listening: list[socket.socket]) -> str:
+    host, port = listening[0].getsockname()[:2]
+    return announce.url(host, port, tls=settings.http.tls_cert is not None)
 
 
 def _warn_of_plain_pillow() -> None:
@@ -178,7 +185,7 @@ async def _claim_node(
     """Hold the node's name, under which consumers and streams are known, as long as we live."""
     lease = settings.workers.lease
     lock = f"node:{names.node}"
-    hold = base.Acquire(lock, secrets.token_hex(8), int(lease * 1000))
+    hold = housekeeping.Acquire(lock, secrets.token_hex(8), int(lease * 1000))
     until = time.monotonic() + lease + 1.0
     while not await broker.execute(hold):
         if time.monotonic() > until:
@@ -187,11 +194,13 @@ async def _claim_node(
                 f"choose another name with --node"
             )
         await asyncio.sleep(0.1)
-    stack.push_async_callback(_quietly, broker, base.Surrender(lock, hold.token))
+    stack.push_async_callback(_quietly, broker, housekeeping.Surrender(lock, hold.token))
     crew.start(_keep_holding(broker, hold, lease / 3.0), "hold the node's name")
 
 
-async def _keep_holding(broker: base.AsyncBroker, hold: base.Acquire, period: float) -> None:
+async def _keep_holding(
+    broker: base.AsyncBroker, hold: housekeeping.Acquire, period: float
+) -> None:
     while True:
         await asyncio.sleep(period)
         try:
@@ -209,7 +218,7 @@ async def _prepare_streams(
 ) -> None:
     """Make the streams, take back what an earlier life of this node held, and keep both tidy."""
     flow, workers = node.streams, node.settings.workers
-    await node.broker.execute(base.EnsureGroups(tuple(flow.current.items())))
+    await node.broker.execute(housekeeping.EnsureGroups(tuple(flow.current.items())))
     rules = reclaimer.Rules(workers.max_losses, "the whole node died")
     for stream, holder in flow.seats():
         await reclaimer.give_back(node.broker, (stream,), holder, frozenset(), rules)

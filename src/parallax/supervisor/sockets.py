@@ -4,12 +4,26 @@ processes.
 A taken port thus fails at once, and the port stays open while an api process is being replaced.
 """
 
+import contextlib
+import ctypes
 import errno
 import socket
+import struct
+from collections.abc import Iterable
 
 from parallax.contract import errors
 
 BACKLOG = 1024
+"""Connections that may wait to be accepted; a burst beyond it has to knock again."""
+
+_SO_ATTACH_FILTER = 26
+_DROP_SYN = (  # classic BPF over the TCP header: (operation, jump if true, if false, operand)
+    (0x30, 0, 0, 13),  # load the byte of flags
+    (0x54, 0, 0, 0x12),  # keep SYN and ACK
+    (0x15, 0, 1, 0x02),  # SYN alone?
+    (0x06, 0, 0, 0),  # drop it
+    (0x06, 0, 0, 0xFFFFFFFF),  # let all else through
+)
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
@@ -37,6 +51,21 @@ def bind(host: str, port: int) -> list[socket.socket]:
                 each.close()
             raise errors.StartupError(_explain(host, port, problem)) from problem
     return bound
+
+
+def turn_away(listening: Iterable[socket.socket]) -> None:
+    """Ignore who knocks from now on, in all processes that share the sockets.
+
+    Closing a listening socket resets what has connected and is not accepted yet. So before the last
+    process closes it, it must stop filling: who knocks is not answered, knocks again a second later
+    and is then refused. Where the kernel cannot do that, few connections may be reset.
+    """
+    program = b"".join(struct.pack("HBBI", *each) for each in _DROP_SYN)
+    code = ctypes.create_string_buffer(program)
+    sock_fprog = struct.pack("HP", len(_DROP_SYN), ctypes.addressof(code))
+    for each in listening:
+        with contextlib.suppress(OSError):
+            each.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, sock_fprog)
 
 
 def check_free(host: str, port: int, option: str) -> None:
