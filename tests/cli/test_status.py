@@ -217,3 +217,9 @@ def test_a_key_that_the_server_does_not_take_is_said(
     environ |= {"PARALLAX_API_KEY": "mine", "PARALLAX_PORT": str(server.server_port)}
 
     assert "does not take the API key of the settings" in run("status").stderr
+
+
+def test_a_key_that_may_not_see_the_status_is_said(run: Run, server: Server) -> None:
+    server.code = 403
+
+    assert "may not manage the server" in run("status", "--url", server.url).stderr

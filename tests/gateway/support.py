@@ -233,6 +233,12 @@ class Rig:
         """A new application over this rig."""
         return app.build(self.context)
 
+    def locked(self, **http: Any) -> applications.Starlette:
+        """Return an application with other HTTP settings: keys."""
+        changed = dataclasses.replace(self.settings.http, **http)
+        settings = dataclasses.replace(self.settings, http=changed)
+        return app.build(dataclasses.replace(self.context, settings=settings))
+
     def client(self) -> httpx.AsyncClient:
         """Return a client that calls the application directly."""
         transport = httpx.ASGITransport(self.app)

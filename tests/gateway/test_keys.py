@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import dataclasses
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +10,6 @@ import orjson
 import pytest
 from starlette import applications
 
-from parallax.gateway import app
 from tests.gateway import support
 
 URL = "/infer/object_detection"
@@ -23,9 +21,7 @@ CLOSED += ["/%2Finfo", "/info/", "/INFO", "/info/../status", "/a/b"]
 
 def application(rig: support.Rig) -> applications.Starlette:
     """Return an application that asks for a key."""
-    http = dataclasses.replace(rig.settings.http, api_keys=("right", "also right"))
-    settings = dataclasses.replace(rig.settings, http=http)
-    return app.build(dataclasses.replace(rig.context, settings=settings))
+    return rig.locked(api_keys=("right", "also right"))
 
 
 @pytest.fixture

@@ -52,6 +52,29 @@ def test_every_field_of_a_request_says_what_it_is(
     assert all(field["description"] for field in fields.values())
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "told"),
+    [
+        ("/infer/object_detection", "post", {"401", "403", "429"}),
+        ("/{project}/{version}", "get", {"401", "403", "429"}),
+        ("/model/registry", "get", {"401", "429"}),
+        ("/model/add", "post", {"401", "403", "429"}),
+        ("/start/{project}/{version}", "get", {"401", "403", "429"}),
+        ("/model/clear", "post", {"401", "403", "429"}),
+        ("/status", "get", {"401", "403", "429"}),
+        ("/logs", "get", {"401", "403", "429"}),
+        ("/metrics", "get", set()),
+        ("/info", "get", set()),
+    ],
+)
+def test_what_a_key_may_not_is_told(
+    described: dict[str, Any], path: str, method: str, told: set[str]
+) -> None:
+    responses = described["paths"][path][method]["responses"]
+
+    assert set(responses) & {"401", "403", "429"} == told
+
+
 def test_what_is_open_asks_for_no_key(described: dict[str, Any]) -> None:
     assert "security" not in described["paths"]["/info"]["get"]
     assert "401" not in described["paths"]["/info"]["get"]["responses"]

@@ -38,7 +38,10 @@ def test_known_names_pass(tmp_path: Path) -> None:
     assert problems(tmp_path / "a.toml", "[http]\nport = 1\n[models]\nmodels = ['a']") == []
 
 
-@pytest.mark.parametrize("content", [b"[http", b"\xff\xfe", b"a = 1\na = 2"])
+@pytest.mark.parametrize(
+    "content",
+    [b"[http", b"\xff\xfe", b"a = 1\na = 2", b"a = " + b"9" * 5000, b"a = " + b"[" * 9999],
+)
 def test_not_toml(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.toml"
     path.write_bytes(content)

@@ -32,6 +32,16 @@ def server() -> Iterator[servers.Server]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def fenced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """A server with a key that is for another model than the one it has."""
+    path = tmp_path_factory.mktemp("keys") / "keys.toml"
+    path.write_text("[[key]]\nname = 'fenced'\nkey = 'fenced'\nmodels = ['other']\n")
+    options = ("--cpu-workers", "1", "--api-keys-file", str(path))
+    with servers.serve(*options, key="operator") as running:
+        yield running
+
+
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
 def test_no_answer_is_outside_of_the_description(
@@ -43,6 +53,17 @@ def test_no_answer_is_outside_of_the_description(
         with contextlib.suppress(hypothesis.errors.Unsatisfiable):
             operation = found.ok()  # type: ignore[union-attr]  # the description is whole
             send(operation.as_strategy(generation_mode=mode))
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("key", ["wrong", "fenced"])
+def test_no_refusal_of_a_key_is_outside_of_the_description(
+    fenced: servers.Server, key: str
+) -> None:
+    described = schemathesis.openapi.from_url(f"{fenced.url}/openapi.json")
+    for found in described.get_all_operations():
+        operation = found.ok()  # type: ignore[union-attr]  # the description is whole
+        send(operation.as_strategy(), {"Authorization": f"Bearer {key}"})
 
 
 @pytest.mark.parametrize("wishes", [{}, {"visualize_predictions": True}])
@@ -79,7 +100,10 @@ def test_a_bare_picture_is_answered_as_described(
     ]
 
 
-def send(cases: hypothesis.strategies.SearchStrategy[schemathesis.Case[Any]]) -> None:
+def send(
+    cases: hypothesis.strategies.SearchStrategy[schemathesis.Case[Any]],
+    headers: dict[str, str] | None = None,
+) -> None:
     """Send made-up requests to one operation and check the answers."""
 
     @hypothesis.settings(
@@ -91,6 +115,6 @@ def send(cases: hypothesis.strategies.SearchStrategy[schemathesis.Case[Any]]) ->
     )
     @hypothesis.given(case=cases)
     def one(case: schemathesis.Case[Any]) -> None:
-        case.call_and_validate(checks=CHECKS, timeout=60)
+        case.call_and_validate(checks=CHECKS, timeout=60, headers=headers)
 
     one()

@@ -38,17 +38,21 @@ QUIET = [
 
 def browse(url: str, profile: Path, *options: str) -> str:
     """Open a page, let it work, and return its document as it then is."""
+    return opened(url, profile, *options).stdout
+
+
+def opened(url: str, profile: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the browser on a page to its end."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("needs Chromium")
-    seen = subprocess.run(
+    return subprocess.run(
         [chromium, *QUIET, f"--user-data-dir={profile}", *options, url],
         capture_output=True,
         text=True,
         timeout=50,
         check=True,
     )
-    return seen.stdout
 
 
 def test_page_shows_what_the_server_finds(
@@ -103,13 +107,17 @@ ANSWERS: dict[str, tuple[str, Any, list[list[str]]]] = {
         [["road", "50.0 %"], ["background", "25.0 %"], ["tree", "25.0 %"]],
     ),
 }
+REDUCED = {"/model/registry": {}, "/readiness": {"status": "ready"}, "/info": {"version": "1"}}
+"""What a key may ask for that does not manage the server; the models come with each."""
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
-    """A server that knows the page and one answer, and asks for the key that the page has not."""
+    """A server that knows the page and one answer. It may ask for the key that the page has not,
+    or keep its state to itself."""
 
     task: str
-    locked = False
+    code: int
+    """Status of the answer of ``/status``."""
     sample: bytes
 
     def do_GET(self) -> None:
@@ -118,7 +126,10 @@ class Answers(http.server.BaseHTTPRequestHandler):
         models = [model, refused]
         status = {"ready": True, "in_flight": 0, "version": "1", "node": "n", "models": models}
         if self.path == "/status":
-            self.reply(json.dumps(status).encode(), 401 if self.locked else 200)
+            self.reply(json.dumps(status).encode(), self.code)
+        elif self.path in REDUCED:
+            entry = {"model_id": "m", "task_type": self.task, "input_width": 4, "input_height": 4}
+            self.reply(json.dumps(REDUCED[self.path] | {"models": [entry]}).encode())
         elif self.path == "/sample.jpg":
             self.reply(self.sample)
         else:
@@ -142,8 +153,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def answering(sample: bytes, task: str, locked: bool = False) -> Iterator[str]:
-    handler = type("Handler", (Answers,), {"task": task, "locked": locked, "sample": sample})
+def answering(sample: bytes, task: str, code: int = 200) -> Iterator[str]:
+    handler = type("Handler", (Answers,), {"task": task, "code": code, "sample": sample})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -169,11 +180,22 @@ def test_page_shows_what_other_tasks_find(sample: bytes, tmp_path: Path, task: s
 
 
 def test_page_asks_for_the_key_that_the_server_asks_for(sample: bytes, tmp_path: Path) -> None:
-    with answering(sample, "classification", locked=True) as url:
+    with answering(sample, "classification", 401) as url:
         page = browse(url, tmp_path, "--virtual-time-budget=5000", "--dump-dom")
 
     assert "This server asks for a key" in page
     assert '<label id="lock" hidden' not in page
+
+
+def test_page_works_with_a_key_that_does_not_manage_the_server(
+    sample: bytes, tmp_path: Path
+) -> None:
+    with answering(sample, "classification", 403) as url:
+        page = browse(f"{url}/#sample", tmp_path, "--virtual-time-budget=20000", "--dump-dom")
+
+    assert ">Ready<" in page
+    assert page.count("<option") == 1
+    assert ">2 found in" in page
 
 
 def test_description_of_the_api_is_readable(server: servers.Server, tmp_path: Path) -> None:
@@ -181,3 +203,14 @@ def test_description_of_the_api_is_readable(server: servers.Server, tmp_path: Pa
 
     assert "/infer/keypoints_detection" in page
     assert "keypoint_confidence" in page
+
+
+@pytest.mark.parametrize("path", ["/#sample", "/docs"])
+def test_browser_finds_nothing_on_a_page_that_its_policy_forbids(
+    server: servers.Server, tmp_path: Path, path: str
+) -> None:
+    loud = ("--enable-logging=stderr", "--virtual-time-budget=10000", "--dump-dom")
+    seen = opened(server.url + path, tmp_path, *loud)
+
+    assert "</html>" in seen.stdout
+    assert "Content Security Policy" not in seen.stderr

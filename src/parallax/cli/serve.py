@@ -9,7 +9,7 @@ import click
 
 from parallax.cli import arguments, failures
 from parallax.contract import errors
-from parallax.settings import concerns, load, machine, render, resolve, sources
+from parallax.settings import concerns, key_file, load, machine, render, resolve, sources
 
 
 @arguments.settings_options()
@@ -28,7 +28,8 @@ def command(config_path: Path | None, print_config: bool, **given: Any) -> None:
         if print_config:
             click.echo(render.to_toml(written.settings, written.origins, settings), nl=False)
             return
-        failures.report(written.notes)
+        key_file.collect(settings.http)
+        failures.report([*written.notes, *key_file.remarks(settings.http)])
         from parallax.supervisor import run
 
         if not settings.workers.auto_tune:

@@ -4,15 +4,14 @@ Where a key may stand is the original server's: in the query, else in the header
 Keys are compared as digests in constant time, and never logged or repeated.
 """
 
-import hashlib
-import hmac
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Callable
 
 import msgspec
 from starlette import datastructures, types
 
-from parallax.gateway import bodies, problems
+from parallax.gateway import bodies, callers, keyring, problems
+from parallax.policy import quota
 
 QUERY = "api_key"
 SCHEME = "bearer"
@@ -28,43 +27,56 @@ _decoder = msgspec.json.Decoder(_Keyed)
 class Guard:
     """Middleware: lets an exchange pass only with one of the keys, or to a path that is open.
 
-    What is open is told by the path as the router sees it and by nothing that a client can bend,
-    like a host name.
+    What is open, and what is for admins, is told by the path as the router sees it and by nothing
+    that a client can bend, like a host name.
     """
 
     def __init__(
-        self, app: types.ASGIApp, keys: Iterable[str], open_paths: frozenset[str], patience: float
+        self,
+        app: types.ASGIApp,
+        ring: keyring.Keyring,
+        open_paths: frozenset[str],
+        admin_paths: frozenset[str],
+        patience: float,
+        clock: Callable[[], float],
     ) -> None:
         self._app = app
-        self._digests = [_digest(key) for key in keys]
+        self._ring = ring
         self._open = open_paths
+        self._for_admins = admin_paths
         self._patience = patience
+        self._clock = clock
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """Check one exchange.
 
         Raises:
             UnauthorizedError: there is no key in it, or not one of ours.
+            ForbiddenError: this key opens other paths only.
+            QuotaExceededError: there is too much in flight for this key.
         """
-        if scope["type"] == "http" and scope["path"] not in self._open:
-            key = _in_query(scope) or _in_header(scope)
-            if not key:
-                body = await bodies.read(receive, self._patience)
-                key = _in_body(body)
-                receive = _again(body, receive)
-                del body
-            if not self._is_ours(key):
-                raise problems.UnauthorizedError
-        await self._app(scope, receive, send)
-
-    def _is_ours(self, key: str) -> bool:
-        digest = _digest(key)
-        # All are compared, so that the time tells nothing of the place.
-        return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+        if scope["type"] != "http" or scope["path"] in self._open:
+            await self._app(scope, receive, send)
+            return
+        key = _in_query(scope) or _in_header(scope)
+        if not key:
+            body = await bodies.read(receive, self._patience)
+            key = _in_body(body)
+            receive = _again(body, receive)
+            del body
+        holder = self._ring.find(key)
+        if holder is None:
+            raise problems.UnauthorizedError
+        stay = None if holder.gate is None else quota.Stay(holder.gate)
+        callers.admit(scope, holder.caller, stay)
+        if scope["path"] in self._for_admins and not holder.caller.admin:
+            raise problems.ForbiddenError("This needs a key that may manage the server.")
+        try:
+            callers.occupy(scope, 1, self._clock())
+            await self._app(scope, receive, send)
+        finally:
+            if stay is not None:
+                stay.end(self._clock())
 
 
 def _in_query(scope: types.Scope) -> str:

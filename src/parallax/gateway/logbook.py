@@ -77,6 +77,7 @@ def operations() -> list[operation.Operation]:
             problems=(errors.InvalidRequestError,),
             others={problems.UnknownPathError: {operation.JSON: Absent}},
             query=LogQuery,
+            admin=True,
         )
     ]
 

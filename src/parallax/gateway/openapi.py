@@ -9,7 +9,7 @@ import msgspec
 import orjson
 
 from parallax.contract import errors
-from parallax.gateway import operation, problems
+from parallax.gateway import deadlines, operation, problems
 
 Json = dict[str, Any]
 
@@ -70,7 +70,7 @@ class _Shown:
         shown: Json = {
             "summary": op.summary,
             "operationId": re.sub(r"\W+", "_", f"{method.lower()}{op.path}").strip("_"),
-            "parameters": [*self._path(), *self._query()],
+            "parameters": [*self._path(), *self._query(), *self._headers()],
             "responses": {str(status): each for status, each in self._responses()},
         }
         if not op.open:
@@ -96,11 +96,21 @@ class _Shown:
                 parameter["description"] = schema["description"]
             yield parameter
 
+    def _headers(self) -> Iterator[Json]:
+        if self._op.timed:
+            yield {
+                "name": deadlines.NAME,
+                "in": "header",
+                "required": False,
+                "schema": {"type": "number", "exclusiveMinimum": 0},
+                "description": "Seconds within which the answer is wanted.",
+            }
+
     def _responses(self) -> Iterator[tuple[int, Json]]:
         op = self._op
         yield _OK, self._response(_OK, op.answer)
-        guarded = () if op.open else (problems.UnauthorizedError,)
-        for problem in (errors.InternalError, *guarded, *op.problems):
+        told: operation.Problems = (errors.InternalError, *_guarded(op), *op.problems)
+        for problem in told:
             status = problems.STATUS[problem.code]
             body = _BODIES.get(problem.code, operation.Problem)
             yield status, self._response(status, {operation.JSON: body})
@@ -120,6 +130,14 @@ class _Shown:
         if isinstance(schema, tuple):
             return {"anyOf": [self._schemas[id(each)] for each in schema]}
         return self._schemas[id(schema)]
+
+
+def _guarded(op: operation.Operation) -> operation.Problems:
+    """Return what the guard at the door may raise."""
+    if op.open:
+        return ()
+    every: operation.Problems = (problems.UnauthorizedError, problems.QuotaExceededError)
+    return (*every, problems.ForbiddenError) if op.admin else every
 
 
 def _types(op: operation.Operation) -> Iterator[operation.Schema]:

@@ -28,6 +28,7 @@ Problems = tuple[type[errors.ParallaxError], ...]
 
 READING_BODY: Problems = (
     problems.SlowBodyError,
+    problems.UnsupportedEncodingError,
     errors.BodyTooLargeError,
     errors.OverloadedError,
 )
@@ -80,7 +81,16 @@ class Operation:
     """A GET does more than read, so there is no HEAD."""
     open: bool = False
     """No key is asked for."""
+    timed: bool = False
+    """The client may say how long it waits."""
+    admin: bool = False
+    """Only for keys that may manage the server."""
     routed: type[routing.Route] = routing.Route
+
+    def __post_init__(self) -> None:
+        """Refuse what the guard could not tell by its path."""
+        if (self.open or self.admin) and "{" in self.path:
+            raise ValueError(f"{self.path} has parameters, so it is for every key and no other")
 
     def route(self) -> routing.Route:
         """Return what the router needs."""

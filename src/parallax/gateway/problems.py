@@ -14,6 +14,10 @@ from parallax.contract import errors
 
 Headers = list[tuple[bytes, bytes]]
 
+ENCODINGS = "gzip, deflate"
+"""In which a body may come."""
+_LONGEST_CODING = 64
+
 
 class SlowBodyError(errors.ParallaxError):
     """The client did not send its request within the request timeout."""
@@ -47,6 +51,34 @@ class UnauthorizedError(errors.ParallaxError):
 
     def __init__(self) -> None:
         super().__init__("Unauthorized api_key")
+
+
+class ForbiddenError(errors.ParallaxError):
+    """The key is one of this server, and what is asked for is not for it."""
+
+    code = "forbidden"
+
+
+class QuotaExceededError(errors.ParallaxError):
+    """The key has as much in flight as it may have. ``retry_after`` is in seconds."""
+
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class UnsupportedEncodingError(errors.ParallaxError):
+    """The body is packed in a way that this server does not unpack."""
+
+    code = "unsupported_encoding"
+
+    def __init__(self, coding: bytes) -> None:
+        said = coding.decode("ascii", "backslashreplace")[:_LONGEST_CODING]
+        super().__init__(
+            f"Bodies with Content-Encoding {said!r} are not read; send {ENCODINGS}, or none."
+        )
 
 
 class RemovedFeatureError(errors.ParallaxError):
@@ -100,12 +132,16 @@ STATUS: dict[str, int] = {
     UnknownPathError.code: 404,
     BadRequestError.code: 400,
     UnauthorizedError.code: 401,
+    ForbiddenError.code: 403,
+    QuotaExceededError.code: 429,
     RemovedFeatureError.code: 410,
+    UnsupportedEncodingError.code: 415,
 }
 
 INTERNAL_MESSAGE = "Internal error."
 _CLOSING = frozenset({errors.BodyTooLargeError.code, SlowBodyError.code})
 """After these the rest of the body is unread, so the connection cannot carry another request."""
+_RETRYABLE = frozenset({429, 503})
 _VAGUE = frozenset(
     {
         errors.InternalError.code,
@@ -146,15 +182,17 @@ def body(problem: errors.ParallaxError) -> bytes:
         return orjson.dumps({"status": status(problem), "message": problem.message})
     message = INTERNAL_MESSAGE if problem.code in _VAGUE else problem.message
     if isinstance(problem, errors.ModelRefusedError):
-        message = _without_paths(message)
+        message = without_paths(message)
     return orjson.dumps({"message": _FIXED.get(problem.code, message)})
 
 
 def headers(problem: errors.ParallaxError) -> Headers:
     """Return the headers beside content type and length."""
     extra: Headers = []
-    if status(problem) == 503:
+    if status(problem) in _RETRYABLE:
         extra.append((b"retry-after", str(retry_after(problem)).encode()))
+    if isinstance(problem, UnsupportedEncodingError):
+        extra.append((b"accept-encoding", ENCODINGS.encode()))
     if problem.code in _CLOSING:
         extra.append((b"connection", b"close"))
     return extra
@@ -162,7 +200,9 @@ def headers(problem: errors.ParallaxError) -> Headers:
 
 def retry_after(problem: errors.ParallaxError) -> int:
     """Return the whole seconds after which to try again."""
-    wait = problem.retry_after if isinstance(problem, errors.OverloadedError) else 1.0
+    wait = 1.0
+    if isinstance(problem, errors.OverloadedError | QuotaExceededError):
+        wait = problem.retry_after
     return max(1, math.ceil(wait))
 
 
@@ -182,6 +222,15 @@ def refusal(scope: types.Scope, problem: exceptions.HTTPException) -> responses.
     return responses.Response(content, problem.status_code, extra, "application/json")
 
 
+def without_paths(text: str) -> str:
+    """Return a reason without the folders of this server: of a path only the file's name is left.
+
+    Where it cannot be seen how far a path goes, nothing of what follows it is told.
+    """
+    text = _LEADING_PATH.sub(r"\1\2: ", _QUOTED_PATH.sub(r"\1\2\1", text))
+    return _REST_FROM_PATH.sub("... (the server's log says all)", text, count=1)
+
+
 def _removed(problem: RemovedFeatureError) -> dict[str, object]:
     return {
         "error_type": "FeatureDeprecatedError",
@@ -190,15 +239,6 @@ def _removed(problem: RemovedFeatureError) -> dict[str, object]:
         "removal_release": None,
         "replacement": None,
     }
-
-
-def _without_paths(text: str) -> str:
-    """Return a reason without the folders of this server: of a path only the file's name is left.
-
-    Where it cannot be seen how far a path goes, nothing of what follows it is told.
-    """
-    text = _LEADING_PATH.sub(r"\1\2: ", _QUOTED_PATH.sub(r"\1\2\1", text))
-    return _REST_FROM_PATH.sub("... (GET /status says all)", text, count=1)
 
 
 def _sorted_methods(allowed: str) -> Sequence[str]:

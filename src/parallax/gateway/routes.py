@@ -68,6 +68,7 @@ def _for_operators() -> list[operation.Operation]:
             ops.status,
             "Processes, queues and models, as they are now.",
             {operation.JSON: {"type": "object"}},
+            admin=True,
         ),
     ]
 

@@ -21,7 +21,7 @@ def read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise errors.SettingsError(f"{path}: cannot be read: {problem.strerror}") from problem
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except (ValueError, RecursionError) as problem:  # too many digits or brackets, as well
         raise errors.SettingsError(f"{path}: is not valid TOML: {problem}") from problem
 
 

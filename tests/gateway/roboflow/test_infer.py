@@ -420,6 +420,35 @@ async def test_overload_is_503_with_retry_after() -> None:
         assert rig.dispatcher.in_flight == 0
 
 
+async def test_the_client_may_wait_less_long() -> None:
+    async with support.running(timeout=30) as rig, rig.client() as client:
+        rig.hand.automatic = None
+        hasty = await client.post(URL, json=support.call(), headers={"X-Request-Timeout": "0.05"})
+        wrong = await client.post(URL, json=support.call(), headers={"X-Request-Timeout": "soon"})
+
+        assert hasty.status_code == 504
+        assert wrong.status_code == 422
+        assert wrong.json()["detail"][0]["loc"] == ["header", "x-request-timeout"]
+        assert rig.dispatcher.in_flight == 0
+
+
+async def test_who_would_be_answered_too_late_is_refused_at_once() -> None:
+    async with support.running(timeout=30) as rig, rig.client() as client:
+        rig.hand.automatic = None
+        async with asyncio.TaskGroup() as group:
+            slow = group.create_task(client.post(URL, json=support.call()))
+            taken = await rig.hand.next()
+            soon = {"X-Request-Timeout": "0.05"}
+            hasty = await client.post(URL, json=support.call(), headers=soon)
+            late = await client.post(URL, json=support.call(), headers=soon)
+            await rig.hand.answer(taken)
+
+        assert (hasty.status_code, late.status_code) == (504, 503)
+        assert "too late" in late.json()["message"]
+        assert int(late.headers["retry-after"]) >= 1
+        assert slow.result().status_code == 200
+
+
 async def test_the_deadline_is_504_and_takes_the_work_back() -> None:
     async with support.running(timeout=0.05) as rig, rig.client() as client:
         rig.hand.automatic = None

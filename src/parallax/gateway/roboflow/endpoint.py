@@ -11,7 +11,7 @@ import msgspec
 from starlette import types
 
 from parallax.contract import errors, messages, spec
-from parallax.gateway import context, hangup, metrics, pending
+from parallax.gateway import callers, context, deadlines, hangup, metrics, pending
 from parallax.gateway.roboflow import answers, envelope, pictures
 
 
@@ -70,15 +70,21 @@ class Endpoint:
             metrics.count_outcome(outcome)
 
     async def _answer(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
-        self.api.board.check()
-        self.api.dispatcher.check_room()
         started = self.api.clock()
-        asked = await self.understand(scope, receive, started + self.timeout)
+        try:
+            self.api.board.check()
+            patience = deadlines.patience(scope, self.timeout)
+            self.api.dispatcher.check_room(patience)
+            until = started + patience
+            asked = await self.understand(scope, receive, until)
+        finally:
+            self.api.dispatcher.arrived()
         if isinstance(asked, Stubbed):
             content = asked.content
             headers = envelope.content_headers(envelope.JSON, len(content))
         else:
-            found, loading = await hangup.watched(receive, self._run(asked, started + self.timeout))
+            callers.occupy(scope, len(asked.sources), self.api.clock())
+            found, loading = await hangup.watched(receive, self._run(asked, until))
             content, headers = self._reply(asked, found, started, loading)
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})

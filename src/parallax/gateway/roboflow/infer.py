@@ -3,7 +3,7 @@
 import msgspec
 from starlette import types
 
-from parallax.gateway import bodies, context, identifiers
+from parallax.gateway import bodies, callers, context, identifiers
 from parallax.gateway.roboflow import endpoint, ids, kinds, parsing, pictures
 
 
@@ -25,12 +25,13 @@ class Infer(endpoint.Endpoint):
         fields = parsing.images(call, self.most_images)
         many = isinstance(call.image, list)
         inference_id = identifiers.dashed() if call.id is msgspec.UNSET else call.id
-        kin = ids.stubbed(self.api.models, call.model_id)
+        allowed = callers.of(scope).models
+        kin = ids.stubbed(self.api.models, call.model_id, allowed)
         if kin is not None:
             seconds = self.api.clock() - started
             count = len(fields) if many else None
             return endpoint.stub(call.model_id, self._kind.task, inference_id, seconds, count)
-        model = ids.resolve(self.api.models, call.model_id, self._kind.task)
+        model = ids.resolve(self.api.models, call.model_id, self._kind.task, allowed)
         return endpoint.Asked(
             id=inference_id,
             model=model,

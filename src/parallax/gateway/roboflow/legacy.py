@@ -4,7 +4,7 @@ a body that is nothing but the picture."""
 import msgspec
 from starlette import routing, types
 
-from parallax.gateway import bodies, headers, identifiers, problems, queries
+from parallax.gateway import bodies, callers, headers, identifiers, problems, queries
 from parallax.gateway.roboflow import endpoint, ids, kinds, multipart, pictures, query, reserved
 
 
@@ -29,12 +29,13 @@ class Legacy(endpoint.Endpoint):
         started = self.api.clock()
         model_id = "/".join(scope["path_params"].values())
         inference_id = identifiers.dashed()
-        kin = ids.stubbed(self.api.models, model_id)
+        allowed = callers.of(scope).models
+        kin = ids.stubbed(self.api.models, model_id, allowed)
         if kin is not None:
             await bodies.read(receive, until - started)
             seconds = self.api.clock() - started
             return endpoint.stub(model_id, kin.task, inference_id, seconds, None)
-        model = ids.find(self.api.models, model_id)
+        model = ids.find(self.api.models, model_id, allowed)
         asked = queries.parse(query.Query, scope["query_string"])
         call = asked.call(kinds.BY_TASK[model.task], model_id)
         params = msgspec.structs.replace(call.params(model), drawing=asked.drawing())

@@ -29,15 +29,15 @@ async def picture(content_type: str, body: bytes) -> bytes:
     parser.spool_max_size = len(body) + 1
     try:
         form = await parser.parse()
-    except formparsers.MultiPartException as problem:
-        raise problems.not_loaded(f"The multipart body cannot be read: {problem.message}") from None
-    try:
         part = form.get(PART)
         if not isinstance(part, datastructures.UploadFile):
             raise problems.not_loaded(f'The multipart body has no file named "{PART}".')
         content = await part.read()
+    except formparsers.MultiPartException as problem:
+        raise problems.not_loaded(f"The multipart body cannot be read: {problem.message}") from None
     finally:
-        await form.close()
+        for each in parser._files_to_close_on_error:  # also those that were cut short
+            each.close()
     if not content:
         raise problems.not_loaded(f'The part "{PART}" is empty.')
     return content

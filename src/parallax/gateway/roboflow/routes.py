@@ -1,12 +1,13 @@
 """What this dialect offers, path by path."""
 
 from parallax.contract import errors
-from parallax.gateway import context, operation
+from parallax.gateway import context, operation, problems
 from parallax.gateway.roboflow import answers, infer, kinds, legacy, query, registry
 
 _LOADS: operation.Problems = (
     errors.BadModelIdError,
     errors.UnknownModelError,
+    problems.ForbiddenError,
     errors.DeadlineExceededError,
     errors.OverloadedError,
 )
@@ -42,11 +43,16 @@ def management(api: context.ApiContext) -> list[operation.Operation]:
     return [
         operation.Operation("/model/registry", models.show, "List the loaded models.", _REGISTRY),
         _post("/model/add", models.add, "Load a model.", problems=reads, body=named),
-        _post("/model/remove", models.remove, "Unload a model.", problems=reads, body=named),
-        _post("/model/clear", models.clear, "Unload all models.", problems=_UNLOADS),
+        _post(
+            "/model/remove", models.remove, "Unload a model.",
+            problems=reads, body=named, admin=True,
+        ),
+        _post(
+            "/model/clear", models.clear, "Unload all models.", problems=_UNLOADS, admin=True
+        ),
         operation.Operation(
             "/clear_cache", models.clear_cache, "Unload all models.", cached,
-            problems=_UNLOADS, acts=True,
+            problems=_UNLOADS, acts=True, admin=True,
         ),
         operation.Operation(
             "/start/{project}/{version}", models.start, "Load a model.", begun,
@@ -69,6 +75,7 @@ def legacy_inference(api: context.ApiContext) -> list[operation.Operation]:
             query=query.Query,
             body=_PICTURE,
             acts=True,
+            timed=True,
             routed=legacy.Route,
         )
         for path in ("/{project}/{version}", "/{model}")
@@ -85,6 +92,7 @@ def _v1(api: context.ApiContext, kind: kinds.Kind) -> operation.Operation:
         methods=("POST",),
         problems=(*_LOADS, *_READS),
         body={operation.JSON: kind.call},
+        timed=True,
     )
 
 
@@ -92,9 +100,18 @@ def _post(
     path: str,
     endpoint: operation.Endpoint,
     summary: str,
+    *,
     problems: operation.Problems,
     body: operation.Content | None = None,
+    admin: bool = False,
 ) -> operation.Operation:
     return operation.Operation(
-        path, endpoint, summary, _REGISTRY, methods=("POST",), problems=problems, body=body
+        path,
+        endpoint,
+        summary,
+        _REGISTRY,
+        methods=("POST",),
+        problems=problems,
+        body=body,
+        admin=admin,
     )
