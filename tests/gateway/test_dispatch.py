@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parallax.broker import base
+from parallax.broker import base, housekeeping
 from parallax.contract import errors, messages
 from tests.gateway import support
 
@@ -175,12 +175,12 @@ async def test_abort_answers_everything(rig: support.Rig) -> None:
 async def test_check_room_refuses_only_when_full() -> None:
     async with support.running(max_in_flight=1) as rig:
         rig.hand.automatic = None
-        rig.dispatcher.check_room()
+        rig.dispatcher.check_room(1.0)
         async with asyncio.TaskGroup() as group:
             group.create_task(rig.detect())
             taken = await rig.hand.next()
             with pytest.raises(errors.OverloadedError):
-                rig.dispatcher.check_room()
+                rig.dispatcher.check_room(1.0)
             await rig.hand.answer(taken)
 
 
@@ -242,7 +242,7 @@ async def _treat(rig: support.Rig, taken: support.Taken, action: str) -> None:
 
 def _left(rig: support.Rig) -> int:
     stats = rig.line.memory.apply(
-        base.Survey(tuple(support.KEYS.streams(("fish",)).items())), support.KEYS
+        housekeeping.Survey(tuple(support.KEYS.streams(("fish",)).items())), support.KEYS
     )
     return int(stats[support.KEYS.pre].length + stats[support.KEYS.pre].pending)
 

@@ -125,3 +125,16 @@ def test_memory_does_not_grow_with_the_rate(gaps: list[float]) -> None:
         gate.release(1, now)
 
     assert len(gate._left) <= 21
+
+
+def test_the_wait_for_the_only_place_is_that_of_those_before() -> None:
+    """It is empty between two of them, which must not make it look as if it had just begun."""
+    gate = admission.Admission(1, window=60.0)
+    now = 0.0
+    for _ in range(3):
+        gate.try_acquire(1, now)
+        now += 10.0
+        gate.release(1, now)
+    gate.try_acquire(1, now)
+
+    assert gate.retry_after(1, now) >= 6

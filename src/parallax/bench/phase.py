@@ -66,8 +66,8 @@ def summary(
     order: tally.Order, outcomes: Sequence[tally.Outcome], seconds: float, cpus: int
 ) -> result.Phase:
     """Return what the clients alone can tell."""
-    samples = np.concatenate([np.frombuffer(each.latencies) for each in outcomes])
-    ms = samples * 1000.0
+    ms = _milliseconds([each.latencies for each in outcomes])
+    refusals = _milliseconds([each.refusals for each in outcomes])
     errors: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     for each in outcomes:
@@ -89,7 +89,12 @@ def summary(
         client=_client(outcomes, seconds, cpus),
         pss_mb=None,
         reasons=reasons,
+        refusals_ms=statistics.latency(refusals) if len(refusals) else None,
     )
+
+
+def _milliseconds(seconds: Sequence[bytes]) -> statistics.Samples:
+    return np.concatenate([np.frombuffer(each) for each in seconds]) * 1000.0
 
 
 def _client(outcomes: Sequence[tally.Outcome], seconds: float, cpus: int) -> result.Client:

@@ -44,6 +44,8 @@ class Plan(msgspec.Struct, frozen=True):
     model: str | None = None
     images: Path | None = None
     key: str | None = None
+    tell_timeout: bool = False
+    """The server hears how long is waited."""
     clients: int = 1
     ceiling_models: list[Path] = []
     """Where the ceiling finds the model."""
@@ -82,7 +84,7 @@ def command(asked: Plan, model: str, *, ceiling: bool) -> list[str]:
     }
     words = ["parallax", "bench"]
     words += [word for name, value in given.items() if value for word in (name, value)]
-    words += ["--ceiling"] * ceiling
+    words += ["--tell-timeout"] * asked.tell_timeout + ["--ceiling"] * ceiling
     return [*words, "--", *asked.shown_args] if asked.shown_args else words
 
 

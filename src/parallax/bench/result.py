@@ -124,6 +124,8 @@ class Phase(msgspec.Struct, frozen=True):
     """Mean milliseconds that a picture spent waiting (queue) and in each stage, from /metrics."""
     reasons: dict[str, str] = {}
     """What was said of the first error of a kind, by kind."""
+    refusals_ms: Latency | None = None
+    """The same as ``latency_ms``, of the answers with status 429 and 503."""
 
 
 class Report(msgspec.Struct, frozen=True):

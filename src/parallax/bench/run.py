@@ -125,7 +125,8 @@ def _phases(
     tensor, dimensions = asking.input_of(name) if asked.api == "v2" else ("", 1)
     route = targets.ROUTES.get(model.task, targets.ROUTES[tasks.OBJECT_DETECTION])
     at = targets.address(url)
-    whom = targets.Asked(at, asked.api, name, asked.key, route, tensor, dimensions)
+    patience = asked.timing.timeout if asked.tell_timeout else None
+    whom = targets.Asked(at, asked.api, name, asked.key, route, tensor, dimensions, patience)
     make = _orders(asked, whom, found)
     phases = []
     for load in asked.loads:

@@ -134,8 +134,19 @@ def show(report: result.Report, out: console.Console) -> None:
         out.print(fact, soft_wrap=True, markup=False)
     print_rows(out, "Speed and latency", speed(report))
     print_rows(out, "CPU ms per image by process, share of the clients in all cores", cost(report))
+    for note in refusals(report):
+        out.print(note, soft_wrap=True, markup=False)
     for warning in warnings(report):
         out.print(f"warning: {warning}", soft_wrap=True, markup=False)
+
+
+def refusals(report: result.Report) -> list[str]:
+    """Return how quickly requests were refused."""
+    return [
+        f"refused at {name(phase)}: p50 {_ms(found.p50)} ms, p99 {_ms(found.p99)} ms"
+        for phase in report.phases
+        if (found := phase.refusals_ms) is not None
+    ]
 
 
 def print_rows(out: console.Console, title: str, rows: Sequence[Sequence[str]]) -> None:

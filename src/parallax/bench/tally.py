@@ -7,6 +7,8 @@ import msgspec
 
 from parallax.bench import connection, plan, targets
 
+REFUSED = frozenset({"429", "503"})
+"""Answers that say "not now"."""
 LATE = 0.010
 """Seconds by which a request may leave late before the generator is said to have fallen behind."""
 
@@ -30,6 +32,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
     latencies: bytes
     """Seconds as float64, native order, of the right answers."""
+    refusals: bytes
+    """The same of the answers that refuse."""
     errors: dict[str, int]
     reasons: dict[str, str]
     """What was said of the first error of each kind."""
@@ -53,6 +57,7 @@ class Tally:
         self._judge = targets.judge(order.api)
         self._sizes = order.sizes
         self._latencies = array("d")
+        self._refusals = array("d")
         self._errors: Counter[str] = Counter()
         self._reasons: dict[str, str] = {}
         self._last = 0.0
@@ -67,6 +72,8 @@ class Tally:
         """Count the end of a request."""
         if verdict:
             self._errors[verdict] += 1
+            if verdict in REFUSED:
+                self._refusals.append(now - start)
             if verdict not in self._reasons:
                 self._reasons[verdict] = targets.reason(body)
         else:
@@ -77,6 +84,7 @@ class Tally:
         """Return all of it."""
         return Outcome(
             latencies=self._latencies.tobytes(),
+            refusals=self._refusals.tobytes(),
             errors=dict(self._errors),
             reasons={kind: said for kind, said in self._reasons.items() if said},
             sent=len(self._latencies) + self._errors.total(),

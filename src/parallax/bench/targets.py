@@ -62,6 +62,8 @@ class Asked(msgspec.Struct, frozen=True):
     """Name of the input (v2)."""
     dimensions: int = 1
     """Of the input (v2); each is 1."""
+    patience: float | None = None
+    """Seconds that the server is told to be waited for."""
 
 
 def address(url: str) -> Address:
@@ -97,6 +99,8 @@ def request(asked: Asked, picture: bytes) -> bytes:
         *(f"{name}: {value}" for name, value in headers.items()),
         f"Content-Length: {len(body)}",
     ]
+    if asked.patience is not None:
+        lines.append(f"X-Request-Timeout: {asked.patience:g}")
     if asked.key is not None:
         lines.append(f"Authorization: Bearer {asked.key}")
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

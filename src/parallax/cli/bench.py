@@ -95,6 +95,11 @@ _SECONDS = click.FloatRange(0.1, 3600)
     help="Seconds after which a request without an answer is an error.",
 )
 @click.option(
+    "--tell-timeout",
+    is_flag=True,
+    help="Send it to the server too (X-Request-Timeout), which then refuses what would be late.",
+)
+@click.option(
     "--clients",
     type=click.IntRange(1, 256),
     metavar="N",
@@ -121,12 +126,12 @@ def command(
     """
     _check(given, json_path, html_path)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     with failures.reported():
         from parallax.bench import compare
 
         old = compare.load(old_path) if old_path else None
-        settings = _settings(given["serve_args"])
+        settings = settings_of(given["serve_args"])
         try:
             report = _run(given, settings)
         except KeyboardInterrupt:
@@ -151,11 +156,12 @@ def _check(given: dict[str, Any], *paths: Path | None) -> None:
         )
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Take a signal for Ctrl-C."""
     raise KeyboardInterrupt
 
 
-def _settings(serve_args: tuple[str, ...]) -> concerns.Settings:
+def settings_of(serve_args: tuple[str, ...]) -> concerns.Settings:
     """Return what ``parallax serve`` would make of its options, so that mistakes show at once."""
     from parallax.cli import serve
 
@@ -183,6 +189,7 @@ def _run(given: dict[str, Any], settings: concerns.Settings) -> result.Report:
         images=given["images"],
         key=given["api_key"]
         or (None if given["url"] else next(iter(settings.http.api_keys), None)),
+        tell_timeout=given["tell_timeout"],
         clients=given["clients"] or plan.client_processes(cpus),
         ceiling_models=[Path(folder) for folder in settings.models.models],
         device=next(iter(settings.workers.devices), None),

@@ -11,11 +11,14 @@ from starlette.middleware import cors
 from parallax.gateway import (
     bodies,
     context,
+    encodings,
+    keyring,
     keys,
     openapi,
     operation,
     router,
     routes,
+    shedding,
 )
 from parallax.gateway import middleware as wrapping
 from parallax.gateway.roboflow import reserved
@@ -37,9 +40,13 @@ EXPOSED = (
 def build(api: context.ApiContext) -> applications.Starlette:
     """Return the ASGI application over these parts."""
     served = routes.operations(api)
-    app = _Application(middleware=layers(api, served))
+    ring = keyring.Keyring(api.settings.http)
+    app = _Application(middleware=layers(api, served, ring))
     app.router = router.Router([each.route() for each in served], reserved.unmatched)
     app.state.context = api
+    app.state.keyring = ring
+    # Pages of other sites are told why they are refused by headers that CORS adds.
+    app.state.shedder = None if api.settings.http.allow_origins else shedding.Shedder(api, served)
     app.state.openapi = openapi.document(served, api.version)
     return app
 
@@ -54,7 +61,7 @@ class _Application(applications.Starlette):
 
 
 def layers(
-    api: context.ApiContext, served: Iterable[operation.Operation]
+    api: context.ApiContext, served: Iterable[operation.Operation], ring: keyring.Keyring
 ) -> list[middleware.Middleware]:
     """Return what is around every exchange, outermost first."""
     limits, http = api.settings.limits, api.settings.http
@@ -66,16 +73,25 @@ def layers(
         made.append(_cors(http.allow_origins))
     made += [
         middleware.Middleware(bodies.BodyGuard, limit=limits.max_body, total=limits.max_buffered),
+        middleware.Middleware(encodings.Unpacker, limit=limits.max_body),
         middleware.Middleware(wrapping.Problems),
     ]
-    if http.api_keys:
-        free = frozenset(each.path for each in served if each.open)
-        made.append(
-            middleware.Middleware(
-                keys.Guard, keys=http.api_keys, open_paths=free, patience=limits.timeout
-            )
-        )
+    if http.api_keys or http.api_keys_file is not None:
+        made.append(_guard(api, served, ring))
     return made
+
+
+def _guard(
+    api: context.ApiContext, served: Iterable[operation.Operation], ring: keyring.Keyring
+) -> middleware.Middleware:
+    return middleware.Middleware(
+        keys.Guard,
+        ring=ring,
+        open_paths=frozenset(each.path for each in served if each.open),
+        admin_paths=frozenset(each.path for each in served if each.admin),
+        patience=api.settings.limits.timeout,
+        clock=api.clock,
+    )
 
 
 def _cors(origins: tuple[str, ...]) -> middleware.Middleware:

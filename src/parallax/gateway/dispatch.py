@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from parallax.aio import tasks
 from parallax.broker import base
 from parallax.contract import errors, messages, spec, wire
-from parallax.gateway import metrics, outbox, pending, usage
-from parallax.policy import admission
+from parallax.gateway import keepsakes, metrics, outbox, pending, usage
+from parallax.policy import gate
 from parallax.settings import concerns
 from parallax.slab import pictures as shelves
 
@@ -40,31 +40,48 @@ class Dispatcher:
         self._api = api
         self._clock = clock
         self._shelf = shelf
-        self._admission = admission.Admission(limits.max_in_flight)
+        self._keepsakes = keepsakes.Keepsakes(broker, shelf)
+        self._gate = gate.Gate(limits.max_in_flight)
         self._prefix = secrets.token_hex(8)
         self._counter = itertools.count()
 
     @property
     def in_flight(self) -> int:
         """Pictures in flight."""
-        return self._admission.in_flight
+        return self._gate.in_flight
 
     def start(self, crew: tasks.Crew) -> None:
         """Start the tasks that talk to the broker."""
         self.outbox.start(crew)
+        self._keepsakes.start(crew)
 
     def abort(self, problem: errors.ParallaxError) -> None:
         """Answer everything in flight with an error: the end of a drain that took too long."""
         self.pending.fail_all(problem)
 
-    def check_room(self) -> None:
+    def check_room(self, patience: float) -> None:
         """Refuse at once what could not be admitted anyway, before its body is read.
 
         Raises:
-            OverloadedError: there is no room for even one picture.
+            OverloadedError: there is no room for even one picture, or it would not be answered
+                within ``patience`` seconds.
         """
-        if self._admission.full:
-            raise self._overloaded(1, self._clock())
+        refusal = self._gate.hopeless(patience, self._clock(), expected=True)
+        if refusal is not None:
+            raise self._overloaded(refusal)
+
+    def expect(self) -> None:
+        """Say that a request comes which ``refusal`` did not refuse."""
+        self._gate.expect(self._clock())
+
+    def arrived(self) -> None:
+        """Say that a request has been read, or that it could not be."""
+        self._gate.arrived()
+
+    def refusal(self, patience: float) -> errors.OverloadedError | None:
+        """Return why a request with so many seconds would be refused whatever it asks for."""
+        refusal = self._gate.hopeless(patience, self._clock())
+        return None if refusal is None else self._overloaded(refusal)
 
     async def detect(
         self,
@@ -77,21 +94,31 @@ class Dispatcher:
         """Return the answers in the order of the pictures; one bad picture fails them all.
 
         Raises:
-            OverloadedError: too many pictures are in flight; nothing was submitted.
+            OverloadedError: too many pictures are in flight, for this deadline or at all; nothing
+                was submitted.
             DeadlineExceededError: ``deadline`` (of the clock given at construction) passed.
             ParallaxError: what a stage answered.
         """
         now = self._clock()
-        if not self._admission.try_acquire(len(pictures), now):
-            raise self._overloaded(len(pictures), now)
-        metrics.IN_FLIGHT.set(self._admission.in_flight)
+        entered = self._gate.enter(model.id, len(pictures), deadline - now, now)
+        if isinstance(entered, gate.Refusal):
+            raise self._overloaded(entered)
+        metrics.IN_FLIGHT.set(self._gate.in_flight)
+        left = gate.Left.FAILED
         try:
             with self.usage.of(model):
                 flight = self._launch(now, model.id, pictures, (params, image, deadline))
                 answers = await self._land(flight, deadline - now)
+            left = gate.Left.ANSWERED
+        except asyncio.CancelledError:
+            left = gate.Left.HUNG_UP
+            raise
+        except errors.DeadlineExceededError:
+            left = gate.Left.EXPIRED
+            raise
         finally:
-            self._admission.release(len(pictures), self._clock())
-            metrics.IN_FLIGHT.set(self._admission.in_flight)
+            self._gate.leave(entered, left, self._clock())
+            metrics.IN_FLIGHT.set(self._gate.in_flight)
         for answer in answers:
             metrics.observe_stages(model.id, answer)
         return answers
@@ -133,6 +160,7 @@ class Dispatcher:
             # Whatever ended the wait: what is still under way is wanted by nobody.
             for part in self.pending.close(flight):
                 self.outbox.cancel(part)
+                self._keepsakes.keep(part)
             self._drop(part.place for part in flight.parts)
 
     def _drop(self, places: Iterable[messages.ArrayRef | None]) -> None:
@@ -140,13 +168,13 @@ class Dispatcher:
             if place is not None:
                 self._shelf.drop(place)
 
-    def _overloaded(self, count: int, now: float) -> errors.OverloadedError:
-        wait = self._admission.retry_after(count, now)
-        return errors.OverloadedError(
-            f"The server is at its limit of {self._admission.limit} pictures in flight; "
-            f"try again in {wait} s.",
-            retry_after=wait,
-        )
+    def _overloaded(self, refusal: gate.Refusal) -> errors.OverloadedError:
+        if refusal.wait is None:
+            cause = f"The server is at its limit of {self._gate.limit} pictures in flight"
+        else:
+            cause = f"The answer would come in about {refusal.wait:.1f} s, which is too late"
+        again = f"{cause}; try again in {refusal.retry_after} s."
+        return errors.OverloadedError(again, retry_after=refusal.retry_after)
 
 
 def _expire(flight: pending.Flight) -> None:

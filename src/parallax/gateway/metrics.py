@@ -16,6 +16,9 @@ from parallax.gateway import pending
 _FINE = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _STAGE = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 4, 16)
 
+KINDS = ("counter", "histogram", "gauge_livesum", "gauge_mostrecent")
+"""The kinds of files that these are kept in."""
+
 HTTP_REQUESTS = prometheus_client.Counter(
     "http_requests_total",
     "HTTP requests by method, status class and route template.",
@@ -51,6 +54,11 @@ RESUBMITTED = prometheus_client.Counter(
 )
 CANCELLED = prometheus_client.Counter(
     "parallax_cancelled_total", "Pictures taken back because nobody waited for them any more."
+)
+QUOTA_REFUSED = prometheus_client.Counter(
+    "parallax_quota_refused_total",
+    "Requests refused because their key had as much in flight as it may have, by name of the key.",
+    ("key",),
 )
 PACKAGES = prometheus_client.Gauge(
     "parallax_models",

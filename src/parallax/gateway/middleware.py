@@ -1,8 +1,8 @@
 """What happens around every exchange, one concern each, as plain ASGI wrappers.
 
-Outermost first: ``Stamp``, ``Observe``, CORS if it is wanted, ``bodies.BodyGuard``, ``Problems``,
-``keys.Guard`` if there are keys. The mapping of errors is so far inside that all others see the
-answer that the client sees.
+Outermost first: ``Stamp``, ``Observe``, CORS if it is wanted, ``bodies.BodyGuard``,
+``encodings.Unpacker``, ``Problems``, ``keys.Guard`` if there are keys. The mapping of errors is so
+far inside that all others see the answer that the client sees.
 """
 
 import logging
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from starlette import exceptions, types
 
 from parallax.contract import errors
-from parallax.gateway import hangup, headers, identifiers, metrics, problems
+from parallax.gateway import callers, hangup, headers, identifiers, metrics, problems
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("parallax.access")
@@ -22,12 +22,16 @@ CLIENT_GONE = 499
 """Stands in metrics and access log for "no answer, because the client hung up"; never sent."""
 UNMATCHED = "none"
 _LONGEST_ID = 128
+_STAMP = ((b"x-inference-engine", b"parallax"), (b"x-content-type-options", b"nosniff"))
+UNKEPT = (*_STAMP, (b"cache-control", b"no-store"))
+"""Answers may hold what was asked with a key, so they are kept only where it is said."""
 
 Clock = Callable[[], float]
 
 
 class Stamp:
-    """Gives every exchange an id (the client's, if it sent a usable one) and says who answered."""
+    """Gives every exchange an id (the client's, if it sent a usable one), says who answered, and
+    tells browsers and caches to take an answer for nothing else than it is."""
 
     def __init__(self, app: types.ASGIApp) -> None:
         self._app = app
@@ -37,15 +41,17 @@ class Stamp:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        request_id = request_id_of(scope)
         scope[REQUEST_ID] = request_id
 
         async def stamped(message: types.Message) -> None:
             if message["type"] == "http.response.start":
+                sent = message.get("headers", ())
+                kept = any(name == b"cache-control" for name, _ in sent)
                 message["headers"] = [
-                    *message.get("headers", ()),
+                    *sent,
                     (b"x-request-id", request_id),
-                    (b"x-inference-engine", b"parallax"),
+                    *(_STAMP if kept else UNKEPT),
                 ]
             await send(message)
 
@@ -82,15 +88,18 @@ class Observe:
             seconds = self._clock() - started
             metrics.observe_http(scope["method"], status, handler, seconds)
             if self._log_access:
-                _log(scope, status, seconds)
+                log_access(scope, status, seconds)
 
 
-def _log(scope: types.Scope, status: int, seconds: float) -> None:
+def log_access(scope: types.Scope, status: int, seconds: float) -> None:
+    """Write the line of one exchange."""
     # The path as sent: decoded it could hold a line break and forge a line of the log. Without the
     # query, which may carry a key.
     path = scope.get("raw_path", b"").decode("ascii", "backslashreplace")
     request_id = scope[REQUEST_ID].decode("ascii")
-    access.info("%s %s %d %.1f ms %s", scope["method"], path, status, seconds * 1000, request_id)
+    name = callers.of(scope).name
+    said = f"{request_id} key={name}" if name else request_id
+    access.info("%s %s %d %.1f ms %s", scope["method"], path, status, seconds * 1000, said)
 
 
 class Problems:
@@ -146,7 +155,8 @@ async def respond(send: types.Send, problem: errors.ParallaxError) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
-def _request_id(scope: types.Scope) -> bytes:
+def request_id_of(scope: types.Scope) -> bytes:
+    """Return the id of an exchange: the client's, if it sent a usable one, or a new one."""
     sent = headers.find(scope, b"x-request-id")
     if sent and len(sent) <= _LONGEST_ID and all(0x21 <= byte <= 0x7E for byte in sent):
         return sent

@@ -64,7 +64,8 @@ class Admission:
         excess = max(1, self.in_flight + count - self.limit)
         self._forget(now)
         finished = sum(left for _, left in self._left)
-        observed = min(self._window, max(0.0, now - self._busy_since))
+        since = min(self._busy_since, self._left[0][0]) if self._left else self._busy_since
+        observed = min(self._window, max(0.0, now - since))
         wait = math.ceil(excess * observed / max(1, finished))
         return max(LEAST_WAIT, min(MOST_WAIT, wait))
 
