@@ -155,12 +155,14 @@ def test_a_network_that_cannot_run_is_refused_at_warm_up(
         session.warm_up()
 
 
-def test_fewer_rows_than_pictures_are_a_failure_of_the_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, 2])
+def test_fewer_rows_than_were_run_are_a_failure_of_the_model(tmp_path: Path, count: int) -> None:
+    """Also when they are as many as the pictures: nobody knows then which of them is whose."""
     path = networks.one_row(tmp_path / "m.onnx")
     session = sessions.Session(networks.model(path, spec.BatchSpec(2, fixed_size=2)), CPU)
 
-    with pytest.raises(errors.ModelFailedError, match="fewer rows"):
-        session.run(networks.pictures(2))
+    with pytest.raises(errors.ModelFailedError, match="number of rows"):
+        session.run(networks.pictures(count))
 
 
 def test_an_output_without_a_batch_axis_is_a_failure_of_the_model(tmp_path: Path) -> None:

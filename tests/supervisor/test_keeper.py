@@ -282,10 +282,15 @@ async def test_a_stuck_child_that_is_killed_is_replaced(make: Make, nursery: fak
     child.speak(lifeline.Ready())
 
     slot.kill("stuck for 61 s")
-    await started(nursery, 2)
+    successor = await started(nursery, 2)
 
     assert nursery.killed == [child.pid]
     assert slot.restarts == 1
+    assert slot.info(0.0).reason == "killed: stuck for 61 s"
+
+    successor.end("killed by SIGSEGV")
+    await started(nursery, 3)
+    assert slot.info(0.0).reason == "killed by SIGSEGV"
 
 
 async def test_a_slot_without_a_process_can_be_told_and_killed(around: Surroundings) -> None:

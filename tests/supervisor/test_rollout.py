@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from parallax.broker import base, keys, memory
+from parallax.broker import housekeeping, keys, memory
 from parallax.contract import roster, spec
 from parallax.contract.topology import Role, Stage
 from parallax.supervisor import herald as heralds
@@ -57,7 +57,7 @@ async def site(
     monkeypatch.setattr(heralds, "ANNOUNCE_EVERY", 0.01)
     crowd = crowds.Crowd(tmp_path / "roster", nursery)
     made = Site(crowd)
-    await made.broker.execute(base.EnsureGroups(tuple(made.streams.current.items())))
+    await made.broker.execute(housekeeping.EnsureGroups(tuple(made.streams.current.items())))
     async with crowd.running():
         yield made
 

@@ -45,8 +45,11 @@ class FakeSession:
         self.model = of
         self.max_batch = of.batch.max_size
         self.in_turn = False
+        self.warm_seconds = 0.0
         self.boxes = boxes
         self.poison: frozenset[int] = frozenset()
+        self.nan: frozenset[int] = frozenset()
+        """Pixels for which it finds what is no number."""
         self.fits: int | None = None
         self.ran: list[list[int]] = []
         self.proceed = threading.Event()
@@ -66,6 +69,7 @@ class FakeSession:
         rows = np.zeros((len(batch), self.boxes, 6), np.float32)
         rows[:, :, 0] = np.array(values)[:, np.newaxis]
         rows[:, :, 4] = 1.0
+        rows[[value in self.nan for value in values], :, 2] = np.nan
         return [rows]
 
     @property

@@ -44,6 +44,18 @@ class Ledger:
         """Requests of which the end is known."""
         return self.answered + len(self.broken)
 
+    def check(self, *others: int) -> None:
+        """Check that every request has one answer: the right one, or one of these statuses."""
+        assert self.broken == []
+        assert self.answered == self.sent
+        assert set(self.statuses) <= {httpx.codes.OK, *others}
+        found = {
+            len(answer["predictions"])
+            for answer, status in zip(self.answers, self.statuses, strict=True)
+            if status == httpx.codes.OK
+        }
+        assert len(found) == 1, "all pictures are the same, and so are the right answers"
+
 
 class Load:
     """``clients`` threads that each send one request after the other, inside a ``with`` block."""
@@ -67,6 +79,10 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+
+    def stop(self) -> None:
+        """Send no more; what is under way goes on."""
+        self._stop.set()
 
     def answers(self, more: int, timeout: float = 60.0) -> None:
         """Wait until ``more`` further requests are settled."""

@@ -11,15 +11,15 @@ import pytest
 from parallax.broker import base
 from parallax.contract import errors, messages, spec, wire
 from parallax.contract.topology import Stage
-from parallax.policy import batching
+from parallax.policy import batching, watchdog
 from parallax.workers import batch_run, inference, known, patience
 from tests.support import fakes
 from tests.support.wait import wait_until_async
 from tests.workers import world as worlds
 
-GPU = inference.Pace(runs=2, eager=False)
-CPU = inference.Pace(runs=2, eager=True)
-ONE = inference.Pace(runs=1, eager=False)
+GPU = inference.Pace(runs=2, eager=False, longest=60.0)
+CPU = inference.Pace(runs=2, eager=True, longest=60.0)
+ONE = inference.Pace(runs=1, eager=False, longest=60.0)
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ async def test_no_more_runs_are_in_flight_than_the_pace_allows(
 ) -> None:
     session.proceed.clear()
     submit(world, 15)
-    async with running(world, session, pace=inference.Pace(runs=1, eager=True)):
+    async with running(world, session, pace=inference.Pace(runs=1, eager=True, longest=60.0)):
         await wait_until_async(lambda: session.sizes, "a run starts")
         await wait_until_async(
             lambda: world.stats(worlds.KEYS.infer("m")).pending == 15, "hands are full"
@@ -245,6 +245,58 @@ async def test_one_poisoned_item_of_eight_leaves_the_other_seven_answered(
         assert await ends(world, 8) == expected
 
     assert session.sizes[0] == 8
+
+
+async def test_an_item_for_which_the_model_returns_no_numbers_fails_alone(
+    world: worlds.World, session: fakes.FakeSession
+) -> None:
+    session.nan = frozenset({2})
+    expected = submit(world, 4) | {"r2": "model_failed"}
+    async with running(world, session):
+        assert await ends(world, 4) == expected
+
+
+async def test_a_run_that_hangs_is_blamed_and_the_process_given_up(
+    world: worlds.World, session: fakes.FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "LOOK_EVERY", 0.001)
+    killed = asyncio.Event()
+    session.proceed.clear()
+    submit(world, 1)
+    pace = inference.Pace(runs=1, eager=False, longest=0.01)
+    loop = inference.InferenceLoop(bench(world, session), pace, killed.set)
+    stop = asyncio.Event()
+    task = asyncio.ensure_future(loop.run(stop))
+
+    async with asyncio.timeout(10):
+        await killed.wait()
+
+    board = world.slab.board(1)
+    assert (board.hung, len(board.read())) == (True, 1)
+    session.proceed.set()  # where the process would be gone, the test's goes on
+    await ends(world, 1)
+    board.clear()
+    stop.set()
+    await task
+
+
+async def test_an_item_that_waits_for_an_api_process_that_is_gone_does_not_run(
+    world: worlds.World, session: fakes.FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "STALE_AFTER", 0.0)
+    session.proceed.clear()
+    world.submit_tensor("first", value=1)
+    async with running(world, session):
+        await wait_until_async(lambda: session.ran, "the first runs")
+        world.submit_tensor("orphan", value=2)
+        world.broker.execute(base.CloseMailbox(worlds.API))
+        await wait_until_async(
+            lambda: world.stats(worlds.KEYS.infer("m")).length == 1, "it is removed"
+        )
+        session.proceed.set()
+
+    assert session.ran == [[1]]
+    world.finish_posts()
 
 
 async def test_a_run_that_would_end_its_thread_ends_for_its_items_only(

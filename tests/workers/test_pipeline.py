@@ -65,7 +65,7 @@ async def serve(world: worlds.World, session: fakes.FakeSession, answered: int) 
     )
     stop = asyncio.Event()
     with cpu_stages(world):
-        loop = inference.InferenceLoop(bench, inference.Pace(2, eager=False))
+        loop = inference.InferenceLoop(bench, inference.Pace(2, eager=False, longest=60.0))
         janitor = reclaimer.Janitor(world.async_broker(), world.slab, period=0.01)
         cleaning = asyncio.ensure_future(janitor.run())
         task = asyncio.ensure_future(loop.run(stop))

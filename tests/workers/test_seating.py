@@ -22,6 +22,7 @@ def config(stage: Stage, slot: int = 2) -> WorkerConfig:
         arena=None,
         board_row=0,
         max_losses=3,
+        stuck_timeout=20.0,
         lease_ms=5000,
         max_pixels=1,
         decoding=Decoding.FAST,

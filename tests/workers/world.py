@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from parallax.broker import base, keys, memory
+from parallax.broker import base, housekeeping, keys, memory
 from parallax.contract import messages, spec, topology, wire
 from parallax.contract.topology import Stage
 from parallax.slab import layout as layouts
@@ -71,7 +71,7 @@ class World:
         self.fault = fakes.Fault()
         self.broker = memory.connect_blocking(self.memory, KEYS)
         self.streams = KEYS.streams(tuple(self.models))
-        self.broker.execute(base.EnsureGroups(tuple(self.streams.items())))
+        self.broker.execute(housekeeping.EnsureGroups(tuple(self.streams.items())))
         self.broker.execute(base.Beat(API, 600_000))
         self.works: dict[str, tuple[messages.PostWork, bytes]] = {}
         """What reached the post stage, by request."""
@@ -179,9 +179,9 @@ class World:
             found[request] = answer.code
         return found
 
-    def stats(self, stream: str) -> base.StreamStats:
+    def stats(self, stream: str) -> housekeeping.StreamStats:
         """Return what lies in a stream."""
-        survey = base.Survey(tuple(self.streams.items()))
+        survey = housekeeping.Survey(tuple(self.streams.items()))
         return self.broker.execute(survey)[stream]
 
     def dead_letters(self) -> int:

@@ -118,6 +118,8 @@ class ProcessInfo(Struct, frozen=True):
     """``starting``, ``ready``, ``backing-off``, ``stopping`` or ``stopped``."""
     restarts: int
     uptime_s: float
+    reason: str = ""
+    """How the process before this one ended; empty if there was none."""
 
 
 class Health(Struct, frozen=True, tag=True):

@@ -6,7 +6,14 @@ of a stranger. Large bytes (encoded picture, output arrays, answer) travel besid
 ``bulk``.
 """
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+PlainDtype = Annotated[str, Meta(pattern=r"^[<|][biuf][1248]\Z")]
+"""Numbers as ``numpy.dtype.str`` writes them. All else that NumPy reads as a type (records,
+objects, expressions) is for nobody to send."""
+Side = Annotated[int, Meta(ge=0)]
 
 
 class Route(Struct, frozen=True, array_like=True):
@@ -136,8 +143,8 @@ class ArrayRef(Struct, frozen=True, array_like=True):
     """A C-contiguous array: in a slab slot, or (``slot is None``) next in line in the entry's
     bulk."""
 
-    shape: tuple[int, ...]
-    dtype: str
+    shape: tuple[Side, ...]
+    dtype: PlainDtype
     slot: SlotRef | None = None
 
 

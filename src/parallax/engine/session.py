@@ -65,6 +65,8 @@ class Session:
         self._wide: onnxruntime.InferenceSession | None = None
         self._trial = width.Trial()
         self._staging: staging.Staging | None = None
+        self.warm_seconds = 0.0
+        """What the last run of ``warm_up`` took; 0 before it."""
         try:
             if device.kind == "cpu":
                 threads = sorted({means.run_threads, _alone_threads(means)})
@@ -109,7 +111,8 @@ class Session:
             raise errors.ModelRefusedError(
                 f"{self.model.source}: it loads but fails to run: {_explain(problem, self._device)}"
             ) from problem
-        return time.monotonic() - started
+        self.warm_seconds = time.monotonic() - started
+        return self.warm_seconds
 
     def run(self, tensors: Pictures, *, alone: bool = False) -> Outputs:
         """Run pictures as a batch; at most ``max_batch``.
@@ -122,7 +125,7 @@ class Session:
 
         Raises:
             OutOfDeviceMemoryError: the device cannot hold this batch.
-            ModelFailedError: an output has no row for each item.
+            ModelFailedError: an output has not just one row for each item.
             Exception: whatever else ONNX Runtime raises.
         """
         if not alone or self._wide is None:
@@ -149,9 +152,10 @@ class Session:
                 raise OutOfDeviceMemoryError(_first_line(problem)) from problem
             raise
         for output in outputs:
-            if output.ndim == 0 or len(output) < count:
+            # Also not with more rows than items: with padding, one that is missing shifts others.
+            if output.ndim == 0 or len(output) != size:
                 raise errors.ModelFailedError(
-                    "the model returned fewer rows than the batch has items"
+                    "the model returned another number of rows than the batch has items"
                 )
         return [output[:count] for output in outputs]
 

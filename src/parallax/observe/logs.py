@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 
 _LONGEST_MESSAGE = 2000
+_INDENTED = "\n    "
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,11 @@ def keep(size: int) -> Ring:
 
 
 class _Format(logging.Formatter):
-    """``14:03:22.123 warning pre:3  message``; a traceback follows on lines of its own."""
+    """``14:03:22.123 warning pre:3  message``; what has more lines goes on indented.
+
+    A message may hold what a client wrote. So only a record begins at the left, and nothing but
+    line ends reaches a terminal that would be carried out there.
+    """
 
     def __init__(self, process: str) -> None:
         super().__init__(fmt="%(asctime)s.%(msecs)03d %(lowered)s %(process_name)s  %(message)s")
@@ -62,7 +67,16 @@ class _Format(logging.Formatter):
         """Return the line of a record."""
         record.lowered = f"{record.levelname.lower():7}"
         record.process_name = f"{self._process:10}"
-        return super().format(record)
+        return _INDENTED.join(_visible(line) for line in super().format(record).split("\n"))
+
+
+def _visible(line: str) -> str:
+    """Return a line with an escape for each character that would not be seen."""
+    if line.isprintable():
+        return line
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in line
+    )
 
 
 def configure(process: str, level: str) -> None:

@@ -122,7 +122,7 @@ class _Lane(Generic[T]):
         if self.limits.in_turn is None:
             return limit
         one = self.latency.predict(1)
-        return max(1, min(limit, int(self.limits.in_turn / one))) if one else 1
+        return max(1, int(min(limit, self.limits.in_turn / one))) if one else 1
 
     def share(self, free: int) -> int:
         """Return how many items one of ``free`` runs may take, so that the others get theirs."""
@@ -150,6 +150,11 @@ class Batcher(Generic[T]):
     def learn(self, key: Hashable, size: int, seconds: float) -> None:
         """Take a measured run into account."""
         self._lane(key).latency.learn(size, seconds)
+
+    def expected(self, key: Hashable, size: int) -> float:
+        """Return the seconds that a run of this size should take; 0 if none of the key was seen."""
+        lane = self._lanes.get(key)
+        return lane.latency.predict(size) if lane else 0.0
 
     def lower_cap(self, key: Hashable, size: int, now: float) -> None:
         """Let batches of this key have at most ``size`` items for a while."""
@@ -273,9 +278,9 @@ class Batcher(Generic[T]):
                 break
             deadlines.append(waiting.deadline)
         punctual = self._punctual(lane.latency, deadlines, now)
-        if punctual < len(deadlines):
-            return punctual, Reason.DEADLINE
         size = min(punctual, lane.share(free))
+        if size == punctual < len(deadlines):
+            return size, Reason.DEADLINE
         return size, Reason.FULL if size == limit else Reason.IDLE
 
     @staticmethod

@@ -30,11 +30,17 @@ MIN_BOARD_IDS = 16
 def board_row(ids: int) -> np.dtype[np.void]:
     """Return the row type of a board: what a consumer is working on at this moment.
 
-    That is the ids of at most ``ids`` entries, and since when it has been busy with the oldest
-    (monotonic seconds).
+    That is the ids of at most ``ids`` entries, since when it has been busy with the oldest
+    (monotonic seconds), and whether it is killed because work on them does not end.
     """
     return np.dtype(
-        [("count", np.uint32), ("since", np.float64), ("ids", np.uint64, (ids, 2))], align=True
+        [
+            ("count", np.uint32),
+            ("hung", np.uint8),
+            ("since", np.float64),
+            ("ids", np.uint64, (ids, 2)),
+        ],
+        align=True,
     )
 
 

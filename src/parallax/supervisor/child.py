@@ -24,6 +24,7 @@ import msgspec
 from parallax.aio import lifeline as lifelines
 from parallax.aio import signals
 from parallax.contract import lifeline
+from parallax.observe import stderr
 
 _decoder = msgspec.msgpack.Decoder(lifeline.FromChild)
 _encoder = msgspec.msgpack.Encoder()
@@ -201,6 +202,7 @@ async def call(function: Callable[..., T], *args: Any, patience: float) -> T:
 
 def _follow(end: socket.socket) -> None:
     """Initializer of a process that has nothing to say: only end when the supervisor is gone."""
+    stderr.never_wait()
     signals.leave_to_supervisor()
     lifelines.Lifeline(end).listen(lambda _: None)
 

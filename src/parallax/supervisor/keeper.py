@@ -59,6 +59,10 @@ class Keeper:
     _worked: float = 0.0
     """Seconds for which the last process was ready. Loading for long and then failing is no
     life."""
+    _reason: str = ""
+    """How the last process ended, or why it was killed."""
+    _sentence: str = ""
+    """Why the present process is being killed."""
     _last_life: bool = False
     _was_ready: bool = False
 
@@ -76,7 +80,13 @@ class Keeper:
         """Return the slot's row of the process table."""
         uptime = now - self._started if self._child else 0.0
         return lifeline.ProcessInfo(
-            self.role.value, self.slot, self.pid, self.state, self.restarts, round(uptime, 3)
+            self.role.value,
+            self.slot,
+            self.pid,
+            self.state,
+            self.restarts,
+            round(uptime, 3),
+            self._reason,
         )
 
     def say(self, message: lifeline.ToChild) -> None:
@@ -88,6 +98,7 @@ class Keeper:
         """Kill the process; it is then started again like any that died."""
         if self._child:
             log.error("%s (pid %d) is killed: %s", self.name, self.pid, reason)
+            self._sentence = f"killed: {reason}"
             children.kill(self.pid)
 
     def ready_for(self, now: float) -> float:
@@ -166,8 +177,9 @@ class Keeper:
             log.error("%s ended: %s", self.name, how)
             await self.hooks.died(pid)
             return
-        self._become("backing-off")
+        self._reason, self._sentence = self._sentence or how, ""
         self.restarts += 1
+        self._become("backing-off")
         delay = self._backoff.after(self._worked)
         log.error("%s ended: %s; restart %d in %.2f s", self.name, how, self.restarts, delay)
         await self.hooks.died(pid)

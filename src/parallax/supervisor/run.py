@@ -19,7 +19,7 @@ import uvloop
 from msgspec import structs
 
 from parallax.aio import tasks
-from parallax.observe import logs
+from parallax.observe import logs, stderr
 from parallax.settings import concerns
 from parallax.supervisor import announce, fleet, ground, health, keeper, pid1
 
@@ -49,6 +49,7 @@ def serve(settings: concerns.Settings, tune: ground.Tune | None = None) -> int:
         StartupError: the server cannot start here.
         SettingsError: a setting turns out to be impossible.
     """
+    stderr.never_wait()
     logs.configure("supervisor", settings.log.log_level)
     return pid1.guard(lambda: uvloop.run(_run(settings, tune)))
 

@@ -73,6 +73,11 @@ class Run:
     alone: bool
     """Whether nothing else needs the cores."""
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of its entries."""
+        return tuple(work.entry.id for work in self.works)
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -126,7 +131,7 @@ class BatchRunner:
 
     def start(self, run: Run) -> None:
         """Give a run to a thread; no more of them at a time than there are threads."""
-        self._bench.board.begin(*_ids(run))
+        self._bench.board.begin(*run.ids)
         self._queue.put(run)
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -150,7 +155,7 @@ class BatchRunner:
     def moves(self, ended: Ended) -> Sequence[triage.Move]:
         """Return what shall become of the items of a run."""
         run = ended.run
-        self._bench.board.end(*_ids(run))
+        self._bench.board.end(*run.ids)
         model = self._bench.sessions[version_in(run.key)].model
         metrics.count_batch(model.id, run.reason.value, len(run.works), ended.seconds)
         ran = _Ran(model, len(run.works), ended.seconds * 1000.0)
@@ -166,19 +171,20 @@ class BatchRunner:
     def _move(self, work: Work, item: isolation.Item | Exception, ran: "_Ran") -> triage.Move:
         if isinstance(item, Exception):
             log.error("model %s failed: %s", work.work.model, item)
-            return self.failed(
-                work, errors.ModelFailedError(f"model {work.work.model!r} failed on this image")
-            )
+            return self.failed(work, _failure(work.work.model, item))
         try:
             for slot in triage.slots_of(work.work):
                 # Read again after use: had the slot been reused meanwhile, the output is another's.
                 self._bench.slab.check(slot)
+            if any(map(_has_nan, item)):
+                log.error("model %s failed: it returned values that are no numbers", ran.model.id)
+                return self.failed(work, _failure(ran.model.id))
             return self._hand_off(work, heads.reduce(ran.model, item, work.work.params), ran)
         except errors.ParallaxError as problem:
             return self.failed(work, problem)
-        except Exception:  # outputs that fit nothing must cost one request, not the loop
+        except Exception as problem:  # outputs that fit nothing must cost one request, not the loop
             log.exception("request %s failed", work.entry.address.request)
-            return self.failed(work, errors.InternalError("Internal error."))
+            return self.failed(work, triage.internal(problem))
 
     def _hand_off(self, work: Work, outputs: Sequence[NDArray[Any]], ran: "_Ran") -> triage.Move:
         refs, bulk = self._place(work.entry.record, outputs, ran.model.output_bytes)
@@ -222,12 +228,28 @@ class BatchRunner:
         return tuple(refs), b"".join(inline)
 
 
+def _failure(model: str, cause: Exception | None = None) -> errors.ModelFailedError:
+    """Return what a client is told on whose picture a model fails."""
+    if isinstance(cause, sessions.OutOfDeviceMemoryError):
+        failure = errors.ModelFailedError(f"there is no memory for model {model!r} on this image")
+    else:
+        failure = errors.ModelFailedError(f"model {model!r} failed on this image")
+    failure.__cause__ = cause
+    return failure
+
+
+def _has_nan(output: NDArray[Any]) -> bool:
+    """Say whether an output has values that are no numbers: whatever was found by them would be
+    wrong, and mostly nothing would be found."""
+    if output.dtype.kind != "f":
+        return False
+    # A sum takes a part of the time that a look at each value does; infinities may add up to NaN.
+    with np.errstate(all="ignore"):
+        return bool(np.isnan(output.sum()) and np.isnan(output).any())
+
+
 @dataclass(frozen=True, slots=True)
 class _Ran:
     model: spec.ModelSpec
     size: int
     milliseconds: float
-
-
-def _ids(run: Run) -> list[str]:
-    return [work.entry.id for work in run.works]

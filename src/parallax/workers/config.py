@@ -24,6 +24,8 @@ class WorkerConfig:
     """Index of the slot's arena; None for a stage that produces no tensors."""
     board_row: int
     max_losses: int
+    stuck_timeout: float
+    """Seconds that a run of an inference loop may take at most."""
     lease_ms: int
     max_pixels: int
     decoding: Decoding

@@ -10,7 +10,7 @@ import functools
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from parallax.aio import events
@@ -18,7 +18,7 @@ from parallax.broker import base
 from parallax.contract import errors, messages
 from parallax.engine import session as sessions
 from parallax.policy import batching, width
-from parallax.workers import batch_run, known, traffic, triage
+from parallax.workers import batch_run, guard, known, traffic, triage
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +34,22 @@ class Pace:
     """Runs in flight at a time."""
     eager: bool
     """Whether a free run starts at once with what is there (CPU), or only when the device idles."""
+    longest: float
+    """Seconds that a run may take at most, whatever is expected of it."""
 
 
 class InferenceLoop:
     """Runs until ``stop`` is set, then finishes what it holds."""
 
-    def __init__(self, bench: batch_run.Bench, pace: Pace) -> None:
+    def __init__(
+        self,
+        bench: batch_run.Bench,
+        pace: Pace,
+        kill: Callable[[], None] = guard.end_this_process,
+    ) -> None:
         self._bench = bench
         self._pace = pace
+        self._guard = guard.Guard(bench.board, pace.longest, kill)
         self._batcher: batching.Batcher[batch_run.Work] = batching.Batcher(self._limits)
         self._runner = batch_run.BatchRunner(bench, pace.runs, self._ended)
         self._solitude = width.Solitude()
@@ -111,7 +119,7 @@ class InferenceLoop:
         self._runner.open()
         try:
             async with asyncio.TaskGroup() as group:
-                parts = (self._traffic.carry(), self._dispatch(), self._weed())
+                parts = (self._traffic.carry(), self._dispatch(), self._weed(), self._guard.watch())
                 helpers = [group.create_task(part) for part in parts]
                 await self._traffic.fetch(stop)
                 self._draining = True
@@ -170,14 +178,16 @@ class InferenceLoop:
         """Take out the old items that nobody waits for; say whether any item is left."""
         since = time.monotonic() - STALE_AFTER
         waiting = self._batcher.waiting()
-        old = [each.item.entry.address.request for each in waiting if each.arrived <= since]
+        old = [each.item.entry.address for each in waiting if each.arrived <= since]
         if not old:
             return bool(waiting)
         try:
-            flags = await self._bench.broker.execute(base.Abandoned(tuple(old)))
+            flags = await self._bench.broker.execute(
+                base.Abandoned(tuple(at.request for at in old), tuple(at.api for at in old))
+            )
         except errors.BrokerUnavailableError:
             return True  # the hand-off will notice
-        gone = {request for request, flag in zip(old, flags, strict=True) if flag}
+        gone = {at.request for at, flag in zip(old, flags, strict=True) if flag}
         # Those that have started meanwhile go on.
         left = self._batcher.remove(lambda each: each.item.entry.address.request in gone)
         # The reply goes nowhere: finishing a cancelled request only removes it.
@@ -210,6 +220,7 @@ class InferenceLoop:
 
     def _finish(self, ended: batch_run.Ended, now: float) -> None:
         self._running -= 1
+        self._guard.end(ended.run)
         key, cap = ended.run.key, ended.outcome.memory_cap
         self._batcher.learn(key, len(ended.run.works), ended.seconds)
         if cap is not None:
@@ -237,8 +248,15 @@ class InferenceLoop:
             self._quarantine = batch.reason is batching.Reason.SUSPECT
             self._running += 1
             self._in_runs[batch_run.version_in(batch.key)] += 1
+            self._guard.begin(run, self._expected(run))
             self._runner.start(run)
         return True
+
+    def _expected(self, run: batch_run.Run) -> float:
+        """Return the seconds that a run should take: as those before it did, or the first."""
+        learnt = self._batcher.expected(run.key, len(run.works))
+        first = self._bench.sessions[batch_run.version_in(run.key)].warm_seconds
+        return learnt or first * len(run.works)
 
     @property
     def _full(self) -> bool:

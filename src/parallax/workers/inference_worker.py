@@ -15,9 +15,9 @@ from parallax.contract import errors, lifeline, spec
 from parallax.engine import device as devices
 from parallax.engine import runtime
 from parallax.engine import session as sessions
-from parallax.observe import logs
+from parallax.observe import logs, metric_files, stderr
 from parallax.slab import slab as slabs
-from parallax.workers import batch_run, inference, known, loader, seating
+from parallax.workers import batch_run, inference, known, loader, metrics, seating
 from parallax.workers.config import WorkerConfig
 
 REFUSED = 65
@@ -29,7 +29,9 @@ Loaded = dict[known.Version, sessions.Session]
 def main(end: socket.socket, config: WorkerConfig) -> None:
     """Load the models, then run the loop until told to stop."""
     signals.leave_to_supervisor()
+    stderr.never_wait()
     logs.configure(f"infer:{config.slot}", config.log_level)
+    metric_files.reserve(metrics.KINDS)
     line = lifelines.Lifeline(end)
     line.say(lifeline.Hello(os.getpid()))
     ears = _Ears(line)
@@ -107,7 +109,7 @@ async def _serve(
     stop = asyncio.Event()
     broker = client.connect_async(config.broker_url, config.keys)
     eager = not devices.parse(config.device).batches
-    pace = inference.Pace(config.runs, eager)
+    pace = inference.Pace(config.runs, eager, config.stuck_timeout)
     working = inference.InferenceLoop(_bench(config, broker, loaded), pace)
     models = loader.Loader(
         working, _load_on(config, line), lambda: rosters.read(config.roster_path), line.say

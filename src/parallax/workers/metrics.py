@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 from prometheus_client import Counter, Histogram
 
+KINDS = ("counter", "histogram")
+"""The kinds of files that these are kept in."""
+
 BATCH_SIZE = Histogram(
     "parallax_batch_size",
     "Items per batch.",
@@ -28,6 +31,10 @@ MODEL_LOAD_SECONDS = Histogram(
 )
 BATCHES = Counter(
     "parallax_batches", "Batches by the reason for which they left.", ["model", "reason"]
+)
+
+HUNG_RUNS = Counter(
+    "parallax_hung_runs", "Runs that did not end, for which a process was killed.", ["model"]
 )
 
 

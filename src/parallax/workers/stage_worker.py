@@ -12,7 +12,7 @@ from parallax.aio import lifeline as lifelines
 from parallax.aio import rosters, signals
 from parallax.broker import base, client
 from parallax.contract import lifeline, topology
-from parallax.observe import logs
+from parallax.observe import logs, stderr
 from parallax.slab import slab as slabs
 from parallax.vision import opencv
 from parallax.workers import consumer, known, post, pre, seating
@@ -27,6 +27,7 @@ _attached: list[lifelines.Lifeline] = []
 
 def attach(end: socket.socket) -> None:
     """Initializer of the executor's process: say hello, and keep the lifeline for ``run``."""
+    stderr.never_wait()
     signals.leave_to_supervisor()
     line = lifelines.Lifeline(end)
     line.say(lifeline.Hello(os.getpid()))
