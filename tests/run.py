@@ -1,4 +1,5 @@
-"""The one door for all checks: format, lint, types, layers, then the tests with their coverage.
+"""The one door for all checks: format, lint, types, layers, known vulnerabilities, then the tests
+with their coverage.
 
 ``python tests/run.py [ARGUMENTS FOR PYTEST]``. Every check runs even if one before it failed, and
 the last line is pytest's own.
@@ -16,6 +17,7 @@ CHECKS: dict[str, list[str]] = {
     "lint": [sys.executable, "-m", "ruff", "check", "."],
     "types": [sys.executable, "-m", "mypy"],
     "layers": [str(BIN / "lint-imports"), "--no-logo"],
+    "dependencies": [sys.executable, "-m", "tests.audit"],
 }
 COVERAGE: dict[str, list[str]] = {
     "coverage data": [sys.executable, "-m", "coverage", "combine", "--quiet"],

@@ -4,18 +4,17 @@ import importlib.metadata
 import re
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
-from packaging import requirements, utils
+from packaging import requirements
 
 from parallax import version
+from tests.support import distributions
 
 ROOT = Path(__file__).parents[1]
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = distributions.PROJECT
 DATA = (".lua", ".onnx", ".jpg", ".html", ".css", ".js", ".toml", ".json", ".svg")
 
 
@@ -54,33 +53,12 @@ def test_changelog_opens_with_the_version() -> None:
     assert headings[0] == version.VERSION
 
 
-def closure(names: set[str]) -> set[str]:
-    """Return the installed distributions that these need, and theirs, without extras."""
-    seen: set[str] = set()
-    waiting = {utils.canonicalize_name(name) for name in names}
-    while waiting:
-        name = waiting.pop()
-        seen.add(name)
-        try:
-            needed = importlib.metadata.requires(name) or []
-        except importlib.metadata.PackageNotFoundError:
-            continue  # for another platform
-        found = (requirements.Requirement(line) for line in needed)
-        plain = {utils.canonicalize_name(r.name) for r in found if not r.marker or holds(r)}
-        waiting |= plain - seen
-    return seen
-
-
-def holds(requirement: requirements.Requirement) -> bool:
-    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-
-
 @pytest.mark.parametrize("extra", [None, "dev"])
 def test_nothing_brings_pillow_over_pillow_simd(extra: str | None) -> None:
     lines: list[str] = list(PROJECT["dependencies"])
     if extra:
         lines += PROJECT["optional-dependencies"][extra]
-    needed = closure({requirements.Requirement(line).name for line in lines})
+    needed = distributions.closure(lines)
     assert "pillow-simd" in needed
     assert "pillow" not in needed
 
@@ -94,7 +72,7 @@ def test_dependencies_have_both_bounds() -> None:
 def test_installed_versions_are_within_bounds() -> None:
     for line in PROJECT["dependencies"]:
         wanted = requirements.Requirement(line)
-        if holds(wanted):
+        if distributions.holds(wanted):
             assert importlib.metadata.version(wanted.name) in wanted.specifier, line
 
 

@@ -13,7 +13,7 @@ from parallax.gateway import problems
         ("/srv/m/plain/1/m.onnx: no outputs", "m.onnx: no outputs"),
         ("/srv/my models/1/m.onnx: shapes (1, 8)", "m.onnx: shapes (1, 8)"),
         ("m.onnx: [Errno 13] denied: '/srv/my m/x.onnx'", "m.onnx: [Errno 13] denied: 'x.onnx'"),
-        ("Load from /srv/my m/x.onnx failed", "Load from ... (GET /status says all)"),
+        ("Load from /srv/my m/x.onnx failed", "Load from ... (the server's log says all)"),
         ("Expected and/or found", "Expected and/or found"),
     ],
 )

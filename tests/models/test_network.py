@@ -85,28 +85,15 @@ def test_external_weights_through_a_link_into_the_blobs(tmp_path: Path) -> None:
     assert "lies outside" in packages.refusal(lambda: network.load(path, folder, tmp_path / "b"))
 
 
-@pytest.mark.parametrize("place", ["subgraph", "function"])
-def test_external_weights_in_hidden_places(tmp_path: Path, place: str) -> None:
-    path = onnx_models.make(tmp_path / "weights.onnx")
-    model = onnx.load(path)
-    hidden = onnx.helper.make_node("Constant", [], ["k"])
-    tensor = onnx.TensorProto(name="k", data_type=1, dims=[1], data_location=1)
-    tensor.external_data.add(key="location", value="/etc/hostname")
-    hidden.attribute.append(onnx.helper.make_attribute("value", tensor))
-    if place == "function":
-        opsets = [onnx.helper.make_opsetid("", 17)]
-        function = onnx.helper.make_function("example", "F", [], ["k"], [hidden], opsets)
-        model.functions.append(function)
-    else:
-        branch = onnx.helper.make_graph([hidden], "branch", [], [])
-        model.graph.node.append(
-            onnx.helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)
-        )
-    path.write_bytes(model.SerializeToString())
-    assert "names '/etc/hostname', which lies outside" in refusal(tmp_path)
-
-
 def test_external_weights_that_are_missing(tmp_path: Path) -> None:
     onnx_models.make(tmp_path / "weights.onnx", external="weights.data")
     (tmp_path / "weights.data").unlink()
     assert "names 'weights.data', which does not exist" in refusal(tmp_path)
+
+
+def test_an_operator_of_another_library_is_refused(tmp_path: Path) -> None:
+    path = onnx_models.make(tmp_path / "weights.onnx")
+    model = onnx.load(path)
+    model.graph.node.append(onnx.helper.make_node("Spell", ["a"], ["b"], domain="example"))
+    path.write_bytes(model.SerializeToString())
+    assert "uses the operator 'example.Spell'" in refusal(tmp_path)

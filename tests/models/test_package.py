@@ -88,3 +88,12 @@ def test_any_file_changes_it(tmp_path: Path, change: str) -> None:
     else:
         target.write_bytes(target.read_bytes() + b"\n")
     assert read(tmp_path).digest != before
+
+
+def test_a_description_that_is_a_link_out_of_the_package_is_not_read(tmp_path: Path) -> None:
+    path = onnx_models.make(tmp_path / "m" / "weights.onnx")
+    secret = packages.write(tmp_path / "secret", "task = 'secret'")
+    (path.parent / "model.toml").symlink_to(secret)
+    cause = packages.refusal(lambda: package.read(package.Found("m", path)))
+    assert "names 'model.toml', which lies outside" in cause
+    assert "secret" not in cause.replace(str(tmp_path), "")

@@ -75,6 +75,18 @@ def test_the_model_is_left_as_it_is() -> None:
             ],
             {"many": [5000], "unit": UNIT},
         ),
+        (
+            # Stretched along each other these would take a terabyte.
+            [
+                node("Max", "a b c d", "large"),
+                node("ReduceMax", "large", "most", keepdims=0),
+                node("Reshape", "most one", "size"),
+                node("Expand", "unit size", "y"),
+            ],
+            {"unit": UNIT, "one": [1]}
+            | {n: np.ones(np.where(np.arange(4) == axis, 1000, 1), np.int64)
+               for axis, n in enumerate("abcd")},
+        ),
         ([node("Mod", "two zero", "k"), node("Expand", "unit k", "y")],
          {"two": [2], "zero": [0], "unit": UNIT}),
     ],

@@ -1,5 +1,6 @@
 """``model.toml``: everything it may say, and every mistake named."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -142,6 +143,10 @@ def test_labels_from_a_file(tmp_path: Path) -> None:
         ("labels = \"\\u0000\"", "cannot open"),
         ("= 3", "not valid TOML"),
         ("x = " + "[" * 5000, "not valid TOML"),
+        (".".join("a" * 50_000) + " = 1", "a line with 49999 dots"),
+        ("x = {" + " . ".join(["'='"] * 50_000) + " = 1}", "a line with 49999 dots"),
+        ("[" + ".".join("a" * 2000) + "]\n" + "b = 1\n" * 5000, "a line with 1999 dots"),
+        ("#" * (1 << 20) + "\n", "longer than 1048576 bytes"),
     ],
 )  # fmt: skip
 def test_mistakes(tmp_path: Path, content: str, reason: str) -> None:
@@ -211,3 +216,8 @@ def test_every_key_is_in_the_readme(table: str, key: str) -> None:
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
     named = [row for row in rows if (f"`[{table}] " in row) == bool(table)]
     assert any(re.search(rf"[\[` ]{key}[`\]]", row) for row in named)
+
+
+def test_a_thousand_names_with_dots_may_stand_in_one_line(tmp_path: Path) -> None:
+    names = [f"St. Bernard {index}" for index in range(1000)]
+    assert read(tmp_path, f"labels = {json.dumps(names)}").labels == tuple(names)

@@ -76,8 +76,9 @@ def build(recipe: Recipe) -> onnx.ModelProto:
 def with_riddle(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model with an operation at its end that nobody can infer the shape of."""
     model.graph.node[-1].output[0] = "before"
-    model.graph.node.append(helper.make_node("Riddle", ["before"], ["output0"], domain="example"))
-    model.opset_import.append(helper.make_opsetid("example", 1))
+    domain = "com.microsoft"  # others are refused
+    model.graph.node.append(helper.make_node("Riddle", ["before"], ["output0"], domain=domain))
+    model.opset_import.append(helper.make_opsetid(domain, 1))
     return model
 
 

@@ -1,5 +1,9 @@
 """What clients get wrong, against the whole server: a clear answer, and nothing else suffers."""
 
+import gzip
+import json
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -64,6 +68,29 @@ def test_body_over_the_limit_is_413_whether_announced_or_not(limited: servers.Se
     streamed = httpx.post(limited.url + PATH, content=iter([large]), timeout=30)
     assert announced.status_code == streamed.status_code == 413
     assert announced.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("coding", "packed", "status"),
+    [
+        ("gzip", gzip.compress, 200),
+        ("deflate", zlib.compress, 200),
+        ("br", bytes, 415),
+        ("gzip", bytes, 422),
+        ("gzip", lambda content: gzip.compress(content + b" " * 50_000_000), 413),
+    ],
+)
+def test_packed_body_is_read_or_refused_by_what_it_holds(
+    limited: servers.Server,
+    sample: bytes,
+    coding: str,
+    packed: Callable[[bytes], bytes],
+    status: int,
+) -> None:
+    content = packed(json.dumps(load.body(sample)).encode())
+    headers = {"Content-Encoding": coding, "Content-Type": "application/json"}
+    response = httpx.post(limited.url + PATH, content=content, headers=headers, timeout=30)
+    assert response.status_code == status, response.text
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """A broker of the user's own: nothing of ours is left on it when we go."""
 
+from pathlib import Path
+
 import pytest
 import redis
 
-from tests.support import load, valkey
+from tests.gateway.edge import certificates
+from tests.support import load, tls_proxy, valkey
 from tests.support import server as servers
 
 pytestmark = [pytest.mark.system, pytest.mark.redis]
@@ -58,3 +61,43 @@ def test_two_nodes_share_the_work(sample: bytes) -> None:
             assert set(first.ledger.statuses) == set(second.ledger.statuses) == {200}
             east.wait_idle()
             west.wait_idle()
+
+
+def issued(folder: Path) -> certificates.Issued:
+    folder.mkdir()
+    return certificates.issue(folder)
+
+
+def test_server_uses_a_broker_behind_tls(sample: bytes, tmp_path: Path) -> None:
+    own, client = issued(tmp_path / "broker"), issued(tmp_path / "client")
+    with (
+        valkey.short_directory() as directory,
+        valkey.running(directory) as plain,
+        tls_proxy.running(
+            tls_proxy.server_side(own, client), plain.removeprefix("unix://")
+        ) as port,
+    ):
+        url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={own.authority}"
+        known = f"&ssl_certfile={client.certificate}&ssl_keyfile={client.key}"
+        with servers.serve("--redis-url", url + known, "--cpu-workers", "1") as server:
+            with load.Load(server.url, sample, clients=4) as sending:
+                sending.answers(20)
+            assert set(sending.ledger.statuses) == {200}
+            assert str(client.key) not in server.log
+
+
+def test_broker_with_a_certificate_of_a_strange_authority_ends_the_start(tmp_path: Path) -> None:
+    own, strange = issued(tmp_path / "broker"), issued(tmp_path / "strange")
+    with (
+        valkey.short_directory() as directory,
+        valkey.running(directory) as plain,
+        tls_proxy.running(tls_proxy.server_side(own), plain.removeprefix("unix://")) as port,
+    ):
+        url = f"rediss://:secret@127.0.0.1:{port}?ssl_ca_certs={strange.authority}"
+        ended = servers.run("serve", "--port", "0", "--redis-url", url)
+
+    assert ended.returncode == 1
+    assert f"rediss://***@127.0.0.1:{port}" in ended.stderr
+    assert "certificate verify failed" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "secret" not in ended.stderr

@@ -24,7 +24,7 @@ SEED = int(os.environ.get("FUZZ_SEED", "1"))  # noqa: TID251 - for whoever looks
 GROWTH = 40_000_000
 """Bytes by which all processes together may grow: less than a leak of a small picture per request
 would take."""
-COMPLAINT = re.compile(r"^[0-9:.]+ (?:warning|error) .*|^Traceback.*", re.MULTILINE)
+COMPLAINT = re.compile(r"^[0-9:.]+ (?:warning|error) .*|^ *Traceback.*", re.MULTILINE)
 
 
 @pytest.fixture

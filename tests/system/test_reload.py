@@ -38,9 +38,8 @@ class Site:
 
     def row(self, name: str) -> dict[str, Any]:
         """Return the line of ``/status`` about a package; empty if there is none."""
-        place = self.folder / name
         rows = self.server.status()["models"]
-        return next((row for row in rows if Path(row["package"]).is_relative_to(place)), {})
+        return next((row for row in rows if Path(row["package"]).is_relative_to(name)), {})
 
     def wait_for(self, name: str, **facts: str) -> dict[str, Any]:
         """Wait until the line about a package says this; a value may be the beginning of it."""

@@ -3,10 +3,12 @@
 import struct
 import zlib
 
+import numpy as np
 import pytest
 
 from parallax.contract import errors
 from parallax.vision import decode, structure
+from tests.support import picture_files
 from tests.support.pictures import encoded, gradient
 
 LIMIT = 100_000_000
@@ -114,6 +116,41 @@ def test_a_tiff_of_very_many_entries_is_refused() -> None:
 def test_a_tiff_of_very_many_strips_is_refused() -> None:
     count = structure.MAX_NUMBERS + 1
     refused(tiff([(273, 4, count)], bytes(4 * count)), "numbers in one entry")
+
+
+TILED = picture_files.tiled_tiff(np.asarray(gradient(64, 32)))
+
+
+def retiled(tag: int, kind: int, count: int, value: int) -> bytes:
+    """Return a TIFF of 64x32 pixels with another entry for a side of its tiles."""
+    at = TILED.index(struct.pack("<HHI", tag, 4, 1))
+    return TILED[:at] + struct.pack("<HHII", tag, kind, count, value) + TILED[at + 12 :]
+
+
+@pytest.mark.parametrize("side", [1 << 20, (1 << 32) - 16])
+def test_a_tiff_of_tiles_much_larger_than_its_picture_is_refused(side: int) -> None:
+    refused(retiled(322, 4, 1, side), f"64x32 in tiles of {side}x")
+    refused(retiled(323, 4, 1, side), f"64x32 in tiles of 16x{side}")
+
+
+@pytest.mark.parametrize(("kind", "count"), [(1, 1), (16, 1), (4, 2), (12, 1), (4, 0)])
+def test_a_tiff_that_hides_the_size_of_its_tiles_is_refused(kind: int, count: int) -> None:
+    refused(retiled(322, kind, count, 16), "no plain size")
+
+
+def test_a_second_size_of_tiles_does_not_hide_the_first() -> None:
+    large = struct.pack("<HHII", 322, 4, 1, 1 << 30)
+    small = struct.pack("<HHII", 322, 4, 1, 16)
+    entries = tiff([], b"")[:8] + struct.pack("<H", 2)
+    for pair in (large + small, small + large):
+        with pytest.raises(errors.BadImageError, match="in tiles of"):
+            structure.check_tiff_tiles(entries + pair, (64, 32))
+
+
+@pytest.mark.parametrize("side", [16, 256, 2048])
+def test_a_tile_of_a_usual_size_may_be_larger_than_the_picture(side: int) -> None:
+    structure.check_tiff_tiles(retiled(322, 4, 1, side), (64, 32))
+    structure.check_tiff_tiles(retiled(322, 3, 1, side), (64, 32))
 
 
 @pytest.mark.parametrize(("side", "length"), [(5_000, 2), (100, structure.MAX_RUNS)])

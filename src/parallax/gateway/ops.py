@@ -1,12 +1,14 @@
 """Routes for those who run the server: who it is, whether it lives, is ready, and what it does."""
 
 import asyncio
+import pathlib
+from collections.abc import Sequence
 
 import orjson
 import prometheus_client
 from starlette import requests, responses
 
-from parallax.broker import base, keys
+from parallax.broker import housekeeping, keys
 from parallax.contract import errors, spec
 from parallax.gateway import context, metrics, problems
 
@@ -70,7 +72,7 @@ async def status(request: requests.Request) -> responses.Response:
             "broker": "unreachable" if streams is None else "ok",
             "processes": _processes(api),
             "streams": streams or {},
-            "models": _models(api.models),
+            "models": _models(api),
             "in_flight": api.dispatcher.in_flight,
             "slab": _slab(api),
         }
@@ -81,7 +83,7 @@ async def _survey(api: context.ApiContext) -> dict[str, object] | None:
     named = keys.Keys(api.settings.broker.namespace, api.node)
     streams = named.streams(tuple(model.id for model in api.models.all()))
     try:
-        found = await api.broker.execute(base.Survey(tuple(streams.items())))
+        found = await api.broker.execute(housekeeping.Survey(tuple(streams.items())))
     except errors.BrokerUnavailableError:
         return None
     prefix = named.tag + ":"
@@ -108,6 +110,7 @@ def _processes(api: context.ApiContext) -> list[dict[str, object]]:
             "state": process.state,
             "restarts": process.restarts,
             "uptime_s": round(process.uptime_s + age, 1) if process.pid else 0.0,
+            "reason": process.reason,
         }
         for process in health.processes
     ]
@@ -118,19 +121,31 @@ def _slab(api: context.ApiContext) -> dict[str, int]:
     return {"slots": health.slots, "held": health.slots_held} if health else {}
 
 
-def _models(models: context.Models) -> list[dict[str, object]]:
-    """Return a row per package; of what is loaded with the facts of the version that is served."""
+def _models(api: context.ApiContext) -> list[dict[str, object]]:
+    """Return a row per package; of what is loaded with the facts of the version that is served.
+
+    Folders of this machine are not told; the log has them.
+    """
+    models, folders = api.models, [pathlib.Path(each) for each in api.settings.models.models]
     return [
         {
             "id": package.id,
             "state": package.state,
             **_facts(models.get(package.id) or models.find(package.id)),
             "version": package.version,
-            "reason": package.reason,
-            "package": package.path,
+            "reason": problems.without_paths(package.reason),
+            "package": _within(pathlib.Path(package.path), folders),
         }
         for package in models.packages
     ]
+
+
+def _within(path: pathlib.Path, folders: Sequence[pathlib.Path]) -> str:
+    """Return where a package lies in a folder of models."""
+    for folder in folders:
+        if path != folder and path.is_relative_to(folder):
+            return str(path.relative_to(folder))
+    return path.name
 
 
 def _facts(model: spec.ModelSpec | None) -> dict[str, object]:

@@ -45,16 +45,18 @@ def inside(folder: Path, name: str, named_by: Path, blobs: Path | None = None) -
     return target
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, limit: int = _MAX_BYTES) -> str:
     """Return the content of a small UTF-8 file.
 
     Raises:
-        ModelRefusedError: it cannot be read, is not UTF-8, or is far too long.
+        ModelRefusedError: it cannot be read, is not UTF-8, or is longer than ``limit`` bytes.
     """
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise refused(path, f"longer than {_MAX_BYTES} bytes")
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise refused(path, f"longer than {limit} bytes")
+        return content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
         raise refused(path, f"cannot be read: {problem}") from problem
 

@@ -1,14 +1,14 @@
 """An ONNX file opened with suspicion, and the facts about it that serving needs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from google.protobuf import message  # type: ignore[import-untyped]
-from onnx import external_data_helper, helper
+from onnx import helper
 
-from parallax.models import files, shapes
+from parallax.models import contents, files, shapes
 from parallax.models.families import base
 
 
@@ -48,8 +48,8 @@ def load(path: Path, folder: Path, blobs: Path | None = None) -> Network:
         blobs: a folder that links in the package's may lead into.
 
     Raises:
-        ModelRefusedError: not an ONNX file, weights outside of the folder or missing, or an input
-            that is no picture.
+        ModelRefusedError: not an ONNX file, an operator of another library, weights outside of the
+            folder or missing, or an input that is no picture.
     """
     try:
         model = onnx.load(path, load_external_data=False)
@@ -57,6 +57,8 @@ def load(path: Path, folder: Path, blobs: Path | None = None) -> Network:
         raise files.refused(path, f"not an ONNX file: {problem}") from problem
     if not model.graph.node:
         raise files.refused(path, "not an ONNX file: it holds no graph")
+    contents.check_operators(model, path)
+    external = contents.external_files(model, path, folder, blobs)
     held = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in held]
     if len(inputs) != 1:
@@ -77,7 +79,7 @@ def load(path: Path, folder: Path, blobs: Path | None = None) -> Network:
         batch=shape[0],
         height=shape[2],
         width=shape[3],
-        external=_external_files(model, path, folder, blobs),
+        external=external,
     )
 
 
@@ -138,38 +140,3 @@ def _dtype_name(element: int) -> str:
         return str(helper.tensor_dtype_to_np_dtype(element))
     except KeyError:
         return f"unknown ({element})"
-
-
-def _external_files(
-    model: onnx.ModelProto, path: Path, folder: Path, blobs: Path | None
-) -> tuple[Path, ...]:
-    found: dict[Path, None] = {}
-    for tensor in _tensors(model):
-        if external_data_helper.uses_external_data(tensor):
-            location = next((e.value for e in tensor.external_data if e.key == "location"), "")
-            found[files.inside(folder, location, path, blobs)] = None
-    return tuple(found)
-
-
-def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Yield every tensor a model holds, in subgraphs and functions too."""
-    yield from _graph_tensors(model.graph)
-    for function in model.functions:
-        yield from _node_tensors(function.node)
-
-
-def _graph_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    yield from _node_tensors(graph.node)
-
-
-def _node_tensors(nodes: Sequence[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
-    for node in nodes:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            for graph in (attribute.g, *attribute.graphs):
-                yield from _graph_tensors(graph)

@@ -113,6 +113,7 @@ def _yielding(
 def _toml(found: Found) -> description.Said:
     for path in (found.path.with_suffix(".toml"), found.folder / "model.toml"):
         if path.is_file():
+            files.inside(found.folder, path.name, path, places.blobs_of(found.folder))
             return toml_file.read(path, found.folder)
     return description.Said()
 

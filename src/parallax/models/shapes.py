@@ -25,6 +25,11 @@ _FOLDED = frozenset((
 # fmt: on
 """Operations that sizes are computed with."""
 
+_STRETCHED = frozenset(
+    ("Add", "Div", "Equal", "Greater", "Less", "Max", "Min", "Mod", "Mul", "Sub", "Where")
+)
+"""Those of which each input is stretched along the axes of the others."""
+
 _MOST_ELEMENTS = 1024
 _MOST_ROUNDS = 16
 
@@ -106,6 +111,8 @@ def _is_too_long(operation: str, inputs: Sequence[Array]) -> bool:
     if operation == "Range":
         start, limit, delta = (float(value) for value in inputs)
         return delta == 0 or (limit - start) / delta > _MOST_ELEMENTS
+    if operation in _STRETCHED:
+        return _is_large(np.array(np.broadcast_shapes(*(value.shape for value in inputs))))
     return False
 
 

@@ -12,6 +12,12 @@ import msgspec
 
 from parallax.models import description, files
 
+_MAX_BYTES = 1 << 20
+"""A thousand labels with colours and thresholds take some 100 kB."""
+_MAX_STEPS = 1 << 22
+"""Of finding tables by the parts of their keys: a key of n parts takes n² of them, and each line
+below a heading of n parts takes n."""
+
 
 def read(path: Path, folder: Path) -> description.Said:
     """Read a ``model.toml``.
@@ -24,7 +30,7 @@ def read(path: Path, folder: Path) -> description.Said:
         ModelRefusedError: not TOML, an unknown key, or a value that is not allowed; says which.
     """
     try:
-        content = tomllib.loads(files.read_text(path))
+        content = tomllib.loads(_parseable(path))
     except (ValueError, RecursionError) as problem:
         raise files.refused(path, f"not valid TOML: {problem}") from problem
     if "architecture" in content:
@@ -44,6 +50,18 @@ def read(path: Path, folder: Path) -> description.Said:
         task = description.task(described.task, path)
         described = msgspec.structs.replace(described, task=task)
     return description.Said(described, tuple(taken))
+
+
+def _parseable(path: Path) -> str:
+    """Return the text of a file, unless ``tomllib`` would take very long over its keys."""
+    text = files.read_text(path, _MAX_BYTES)
+    # No key goes on in the next line, so it has fewer parts than its line has dots, and one more.
+    dots = [line.count(".") for line in text.split("\n")]
+    if sum(count * count for count in dots) + len(dots) * max(dots) > _MAX_STEPS:
+        raise files.refused(
+            path, f"a line with {max(dots)} dots; give a key fewer parts, or a list more lines"
+        )
+    return text
 
 
 def _words(table: type[msgspec.Struct]) -> dict[str, tuple[str, ...]]:

@@ -74,6 +74,13 @@ def _bmp(data: Data, _max_pixels: int) -> Image.Image:
     return image
 
 
+def _tiff(data: Data, _max_pixels: int) -> Image.Image:
+    structure.check_tiff(data)
+    image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+    structure.check_tiff_tiles(data, image.size)
+    return image
+
+
 def _checked(check: Callable[[Data], None], plugin: Callable[[BinaryIO], Image.Image]) -> Opener:
     """Return the opener of a plugin that reserves nothing before it decodes."""
 
@@ -94,7 +101,6 @@ def _webp(data: Data, max_pixels: int) -> Image.Image:
 
 _png = _checked(structure.check_png, PngImagePlugin.PngImageFile)
 _gif = _checked(structure.check_gif, GifImagePlugin.GifImageFile)
-_tiff = _checked(structure.check_tiff, TiffImagePlugin.TiffImageFile)
 
 _SIGNATURES: tuple[tuple[bytes, Opener], ...] = (
     (b"\xff\xd8\xff", _jpeg),

@@ -30,6 +30,8 @@ MAX_ENTRIES = 4_096
 """Entries of a TIFF directory."""
 MAX_NUMBERS = 1 << 17
 """Numbers in one entry of a TIFF directory; each strip of a picture has one."""
+MAX_TILE = 1 << 22
+"""Pixels of a tile of a small TIFF; usual ones have 256x256."""
 MAX_RUNS = 4 << 20
 """Bytes of a BMP with run lengths, which are read in Python, some two microseconds a run."""
 MAX_RUN_PIXELS = 1 << 24
@@ -46,6 +48,10 @@ _UNSURE = 1 << 8
 """More components than a scan can name."""
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _TIFF_SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
+_TILE_SIDES = (322, 323)
+"""Tags of the width and the length of tiles."""
+_WHOLE = {3: "H", 4: "I"}
+"""How types of whole numbers are unpacked."""
 _TEXTS = frozenset({1, 2, 7})
 """Types of bytes, which stay as they are."""
 
@@ -144,6 +150,32 @@ def check_tiff(data: Data) -> None:
     Raises:
         BadImageError: too many entries or numbers, or entries that share their bytes.
     """
+    sizes = [_entry_size(kind, count) for _, kind, count, _ in _tiff_entries(data)]
+    if sum(sizes) > len(data):
+        raise refusal.bad("a TIFF directory of more bytes than the file has")
+
+
+def check_tiff_tiles(data: Data, size: tuple[int, int]) -> None:
+    """Refuse a TIFF with tiles far larger than the picture of ``size`` (width, height): each is
+    unpacked as a whole (TIFF 6.0, section 15).
+
+    Raises:
+        BadImageError: they are, or it cannot be seen how large they are.
+    """
+    sides = [1, 1]
+    for tag, kind, count, value in _tiff_entries(data):
+        if tag in _TILE_SIDES:
+            if count != 1 or kind not in _WHOLE:
+                raise refusal.bad("a TIFF whose tiles have no plain size")
+            side = _TILE_SIDES.index(tag)
+            sides[side] = max(sides[side], value)
+    if sides[0] * sides[1] > max(MAX_TILE, 2 * size[0] * size[1]):
+        raise refusal.bad(f"a TIFF of {size[0]}x{size[1]} in tiles of {sides[0]}x{sides[1]}")
+
+
+def _tiff_entries(data: Data) -> list[tuple[int, int, int, int]]:
+    """Return tag, type, count, and the first number of each entry of the first directory, as far
+    as that number stands in the entry itself; none if the directory is cut off."""
     order = "<" if bytes(data[:1]) == b"I" else ">"
     big = data[3] == 43 or data[2] == 43
     try:
@@ -151,16 +183,15 @@ def check_tiff(data: Data) -> None:
         (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, at)
         if count > MAX_ENTRIES:
             raise refusal.bad(f"a TIFF directory of {count} entries")
-        at += 8 if big else 2
-        entry = struct.Struct(order + ("HHQ8x" if big else "HHI4x"))
-        sizes = [
-            _entry_size(*entry.unpack_from(data, at + index * entry.size)[1:])
-            for index in range(count)
+        entry = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
+        places = [at + (8 if big else 2) + index * entry.size for index in range(count)]
+        found = [entry.unpack_from(data, place) for place in places]
+        return [
+            (tag, kind, many, struct.unpack_from(order + _WHOLE.get(kind, "B"), value)[0])
+            for tag, kind, many, value in found
         ]
     except (struct.error, OverflowError):
-        return
-    if sum(sizes) > len(data):
-        raise refusal.bad("a TIFF directory of more bytes than the file has")
+        return []
 
 
 def check_bmp_runs(length: int, size: tuple[int, int]) -> None:

@@ -2,45 +2,34 @@
 
 import asyncio
 import select
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
-from pathlib import Path
 
 import pytest
 
 from parallax.gateway.remote import policy
+from tests.gateway.edge import certificates
 from tests.gateway.remote import servers
+from tests.support import tls_proxy
 
 HTTPS = policy.Policy(any_port=True, reachable=servers.open_to_here)
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A self-signed certificate of the test's host, and its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("there is no openssl command to make a certificate with")
-    folder = tmp_path_factory.mktemp("tls")
-    made, key = folder / "certificate.pem", folder / "key.pem"
-    command = "openssl req -x509 -nodes -days 2 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
-    names = ["-subj", "/CN=test", "-addext", f"subjectAltName=DNS:{servers.HOST}"]
-    files = ["-out", str(made), "-keyout", str(key)]
-    subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
-    return made, key
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> certificates.Issued:
+    """A certificate of the test's host."""
+    return certificates.issue(tmp_path_factory.mktemp("tls"), servers.HOST)
 
 
 @pytest.fixture(scope="module")
-def server_side(certificate: tuple[Path, Path]) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    return context
+def server_side(certificate: certificates.Issued) -> ssl.SSLContext:
+    return tls_proxy.server_side(certificate)
 
 
 @pytest.fixture(scope="module")
-def trusting(certificate: tuple[Path, Path]) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=certificate[0])
+def trusting(certificate: certificates.Issued) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certificate.authority)
 
 
 async def test_a_certificate_that_nobody_trusts_is_refused(server_side: ssl.SSLContext) -> None:

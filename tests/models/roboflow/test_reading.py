@@ -132,3 +132,21 @@ def test_whatever_is_written_is_read_or_refused(
     (folder / name).write_text(json.dumps(content))
     said = packages.outcome(lambda: reading.read(folder))
     assert isinstance(said, description.Said) or str(said).startswith(f"{folder / name}: ")
+
+
+@pytest.mark.parametrize("name", reading.FILES)
+def test_a_file_that_is_a_link_out_of_the_package_is_not_read(tmp_path: Path, name: str) -> None:
+    secret = packages.write(tmp_path / "secret", "root\ntoor")
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / name).symlink_to(secret)
+    cause = packages.refusal(lambda: reading.read(tmp_path / "package"))
+    assert f"names '{name}', which lies outside of the package's folder" in cause
+    assert "toor" not in cause
+
+
+def test_a_file_that_is_a_link_into_the_shared_blobs_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "models-cache" / f"v2-a-{packages.HASH}" / "package"
+    packages.write(tmp_path / "shared-blobs" / "0123", "cat\ndog")
+    folder.mkdir(parents=True)
+    (folder / "class_names.txt").symlink_to(tmp_path / "shared-blobs" / "0123")
+    assert reading.read(folder).description.labels == ("cat", "dog")

@@ -7,7 +7,7 @@ from msgspec import structs
 
 from parallax.contract import tasks
 from parallax.models import description, files
-from parallax.models.roboflow import keypoints, legacy, newer
+from parallax.models.roboflow import keypoints, legacy, newer, places
 
 FILES = (
     "model_type.json",
@@ -23,9 +23,12 @@ def read(folder: Path) -> description.Said:
     """Describe the model in a folder by Roboflow's files; empty when there is none of them.
 
     Raises:
-        ModelRefusedError: a file makes no sense, or asks for something that is not served.
+        ModelRefusedError: a file makes no sense, is a link out of the package, or asks for
+            something that is not served.
     """
     paths = {name: folder / name for name in FILES if (folder / name).is_file()}
+    for name, path in paths.items():
+        files.inside(folder, name, path, places.blobs_of(folder))
     said = description.Description()
     if "model_type.json" in paths:
         said = legacy.model_type(paths["model_type.json"])
