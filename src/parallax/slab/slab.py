@@ -111,10 +111,10 @@ class Slab:
         try:
             dtype = np.dtype(ref.dtype)
             nbytes = math.prod(ref.shape) * dtype.itemsize
-            if not 0 <= nbytes <= self._places[slot.arena].slot_bytes:
+            if min(ref.shape, default=0) < 0 or nbytes > self._places[slot.arena].slot_bytes:
                 raise errors.MalformedEntryError("entry refers to more bytes than a slot has")
             return self._data(slot.arena, slot.slot, nbytes).view(dtype).reshape(ref.shape)
-        except (TypeError, ValueError) as problem:
+        except (TypeError, ValueError, SyntaxError) as problem:  # a type may be an expression
             raise errors.MalformedEntryError(f"entry describes no array: {problem}") from problem
 
     def copy(self, ref: messages.ArrayRef) -> bytes:
@@ -201,10 +201,11 @@ class Slab:
         if slot < 0:
             return None
         index = self._places[arena].first + slot
-        # State first: a janitor that looks in between sees WRITING and leaves the slot alone.
-        self.set_state(index, SlotState.WRITING)
+        # Generation first: who comes late to free what lay here before frees nothing. Then the
+        # state: a janitor that looks in between sees WRITING and leaves the slot alone.
         generation = (self.generation(index) + 1) & 0xFFFF_FFFF
         self._words[index * _HEADER_WORDS + _GENERATION_WORD] = generation
+        self.set_state(index, SlotState.WRITING)
         milliseconds, _, sequence = record.partition("-")
         of = (int(milliseconds), int(sequence or 0), time.monotonic())
         _RECORD.pack_into(self._plain, index * _HEADER_BYTES + _RECORD_AT, *of)
@@ -304,9 +305,23 @@ class Board:
         """Return for how many seconds the writer has worked on its oldest entry; 0 if idle."""
         return max(0.0, now - float(self._row["since"])) if self._row["count"] else 0.0
 
+    @property
+    def hung(self) -> bool:
+        """Whether the writer was killed because work on what it noted did not end."""
+        return bool(self._row["hung"])
+
+    def accuse(self, *ids: str) -> None:
+        """Note only these: work on them does not end, and the writer is about to be killed for
+        it. Without ids: what is noted already."""
+        self._row["hung"] = 1
+        if ids:
+            self._working = {each: self._working[each] for each in ids}
+            self._write()
+
     def clear(self) -> None:
         """Forget everything (the writer is dead)."""
         self._row["count"] = 0
+        self._row["hung"] = 0
 
     def _write(self) -> None:
         # Insertion order is age: the first is the oldest.

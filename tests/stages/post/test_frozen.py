@@ -35,7 +35,7 @@ Outputs = list[NDArray[Any]]
 
 def outputs_of(name: str) -> Outputs:
     """Return the outputs in the file's order, with the batch axis."""
-    with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as file:
+    with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as file:  # noqa: TID251
         return [file[f"output{index}"] for index in range(len(file.files))]
 
 
