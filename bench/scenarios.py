@@ -6,6 +6,8 @@
 ``cameras``: independent cameras at half of what the machine can do, an open loop: the latency that
 they see when their pictures fall together.
 ``burst``: a pipeline that keeps 64 requests under way: throughput.
+``crowd``: once, three and ten times what the machine can do, an open loop whose clients wait a
+second and say so: what is left of the throughput, and how quickly the others are refused.
 ``json``: the same 16 requests as base64 in JSON and as the file itself: what the former costs.
 """
 
@@ -36,6 +38,15 @@ def burst(common: Options, serve: list[str]) -> list[result.Report]:
     return [runs.run((*common, "--api", "raw", "--concurrency", "64"), serve)]
 
 
+def crowd(common: Options, serve: list[str]) -> list[result.Report]:
+    """More arrivals than can be answered."""
+    full = runs.run((*common, "--concurrency", "16"), serve)
+    peak = full.phases[0].images_per_s
+    rates = ",".join(f"{times * peak:.0f}" for times in (1, 3, 10))
+    patience = ("--timeout", "1", "--tell-timeout")
+    return [full, runs.run((*common, "--rate", rates, *patience), serve)]
+
+
 def json(common: Options, serve: list[str]) -> list[result.Report]:
     """The two ways to send a picture."""
     load = (*common, "--concurrency", "16")
@@ -46,8 +57,15 @@ SCENARIOS: dict[str, Callable[[Options, list[str]], list[result.Report]]] = {
     "lone": lone,
     "cameras": cameras,
     "burst": burst,
+    "crowd": crowd,
     "json": json,
 }
+
+
+HEAD = (
+    *("scenario", "api", "load", "images/s", "p50 ms", "p99 ms", "p99.9 ms"),
+    *("refused, p50 ms", "errors"),
+)
 
 
 def rows(name: str, report: result.Report) -> list[str]:
@@ -58,6 +76,8 @@ def rows(name: str, report: result.Report) -> list[str]:
         latency = phase.latency_ms
         cells = [name, report.target.api, load, f"{phase.images_per_s:.1f}"]
         cells += [f"{value:.1f}" for value in (latency.p50, latency.p99, latency.p999)]
+        refused = phase.refusals_ms
+        cells.append("" if refused is None else f"{refused.p50:.1f}")
         found.append(f"| {' | '.join([*cells, str(sum(phase.errors.values()))])} |")
     return found
 
@@ -76,8 +96,7 @@ def main() -> None:
     own, serve = _split(sys.argv[1:])
     known = parser.parse_args(own)
     chosen = known.names or list(SCENARIOS)
-    lines = ["| scenario | api | load | images/s | p50 ms | p99 ms | p99.9 ms | errors |"]
-    lines.append("|---|---|---|---|---|---|---|---|")
+    lines = [f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
     for name in chosen:
         if name not in SCENARIOS:
             raise SystemExit(f"{name}: no such scenario; there are {', '.join(SCENARIOS)}")
