@@ -192,6 +192,10 @@ async def test_metrics_are_text(client: httpx.AsyncClient) -> None:
 
 def test_one_scrape_shows_all_processes(tmp_path: pathlib.Path) -> None:
     program = (
+        "import sys\n"
+        "from parallax.contract.topology import Role\n"
+        "from parallax.observe import metric_files\n"
+        "metric_files.adopt(Role.API, int(sys.argv[1]))\n"
         "from parallax.gateway import metrics\n"
         "metrics.OUTCOMES.labels('ok').inc()\n"
         "metrics.IN_FLIGHT.set(2)\n"
@@ -203,9 +207,12 @@ def test_one_scrape_shows_all_processes(tmp_path: pathlib.Path) -> None:
     }
     shown = [
         subprocess.run(
-            [sys.executable, "-c", program], env=environment, capture_output=True, check=True
+            [sys.executable, "-c", program, str(slot)],
+            env=environment,
+            capture_output=True,
+            check=True,
         ).stdout.decode()
-        for _ in range(2)
+        for slot in range(2)
     ]
 
     assert 'parallax_requests_total{code="ok"} 1.0' in shown[0]

@@ -61,12 +61,35 @@ def test_the_bound_rises_when_nobody_hangs_up() -> None:
     learner = impatience.Impatience()
     now = _crowd(learner, 20, 1.0)
 
-    assert learner.bound(now + 60) > 1.2 * learner.bound(now)
+    assert 1.2 * learner.bound(now) < learner.bound(now + 30) < 2.0
 
 
-def test_clients_that_hang_up_at_once_cannot_take_the_server_from_the_others() -> None:
+def test_a_crowd_that_has_gone_is_forgotten() -> None:
+    learner = impatience.Impatience()
+    learner.answered(0.02, 0.0)
+    now = _crowd(learner, 50, 0.05)
+
+    assert math.isinf(learner.bound(now + impatience.FORGOTTEN))
+
+
+def test_a_crowd_that_is_still_there_shows_itself_before_it_is_forgotten() -> None:
+    learner = impatience.Impatience()
+    now = _crowd(learner, 50, 1.0)
+
+    assert learner.bound(now + impatience.FORGOTTEN / 2) > 1.0
+
+
+def test_clients_that_hang_up_before_anybody_was_ever_answered_bound_nothing() -> None:
     learner = impatience.Impatience()
     learner.answered(0.2, 0.0)
-    now = _crowd(learner, 50, 0.001)
+    now = _crowd(learner, 50, 0.19)
+
+    assert math.isinf(learner.bound(now))
+
+
+def test_clients_that_hang_up_early_cannot_take_the_server_from_the_others() -> None:
+    learner = impatience.Impatience()
+    learner.answered(0.2, 0.0)
+    now = _crowd(learner, 50, 0.25)
 
     assert learner.bound(now) >= impatience.FLOOR * 0.2

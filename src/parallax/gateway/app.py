@@ -9,6 +9,7 @@ from starlette import applications, middleware, types
 from starlette.middleware import cors
 
 from parallax.gateway import (
+    arrivals,
     bodies,
     context,
     encodings,
@@ -41,12 +42,13 @@ def build(api: context.ApiContext) -> applications.Starlette:
     """Return the ASGI application over these parts."""
     served = routes.operations(api)
     ring = keyring.Keyring(api.settings.http)
-    app = _Application(middleware=layers(api, served, ring))
+    # Pages of other sites are told why they are refused by headers that CORS adds.
+    shedder = None if api.settings.http.allow_origins else shedding.Shedder(api, served)
+    app = _Application(middleware=layers(api, served, ring, shedder))
     app.router = router.Router([each.route() for each in served], reserved.unmatched)
     app.state.context = api
     app.state.keyring = ring
-    # Pages of other sites are told why they are refused by headers that CORS adds.
-    app.state.shedder = None if api.settings.http.allow_origins else shedding.Shedder(api, served)
+    app.state.shedder = shedder
     app.state.openapi = openapi.document(served, api.version)
     return app
 
@@ -61,7 +63,10 @@ class _Application(applications.Starlette):
 
 
 def layers(
-    api: context.ApiContext, served: Iterable[operation.Operation], ring: keyring.Keyring
+    api: context.ApiContext,
+    served: Iterable[operation.Operation],
+    ring: keyring.Keyring,
+    shedder: shedding.Shedder | None,
 ) -> list[middleware.Middleware]:
     """Return what is around every exchange, outermost first."""
     limits, http = api.settings.limits, api.settings.http
@@ -76,6 +81,12 @@ def layers(
         middleware.Middleware(encodings.Unpacker, limit=limits.max_body),
         middleware.Middleware(wrapping.Problems),
     ]
+    if shedder is not None:
+        made.append(
+            middleware.Middleware(
+                arrivals.Arrivals, expects=shedder.expects, dispatcher=api.dispatcher
+            )
+        )
     if http.api_keys or http.api_keys_file is not None:
         made.append(_guard(api, served, ring))
     return made

@@ -143,12 +143,7 @@ async def _report(send: types.Send, problem: errors.ParallaxError, started: bool
 
 async def respond(send: types.Send, problem: errors.ParallaxError) -> None:
     """Send the answer that reports a problem."""
-    content = problems.body(problem)
-    described = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(content)).encode()),
-        *problems.headers(problem),
-    ]
+    described, content = problems.answer(problem)
     await send(
         {"type": "http.response.start", "status": problems.status(problem), "headers": described}
     )

@@ -186,6 +186,17 @@ def body(problem: errors.ParallaxError) -> bytes:
     return orjson.dumps({"message": _FIXED.get(problem.code, message)})
 
 
+def answer(problem: errors.ParallaxError) -> tuple[Headers, bytes]:
+    """Return headers and body of the answer that reports this problem."""
+    content = body(problem)
+    described = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(content)),
+        *headers(problem),
+    ]
+    return described, content
+
+
 def headers(problem: errors.ParallaxError) -> Headers:
     """Return the headers beside content type and length."""
     extra: Headers = []

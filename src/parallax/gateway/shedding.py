@@ -34,7 +34,7 @@ class Shedder:
         self, method: bytes, target: bytes, sent: Iterable[tuple[bytes, bytes]]
     ) -> bytes | None:
         """Return the answer that refuses a request, or None to let it in; see ``shared.Refuse``."""
-        template = self._template(target) if method == b"POST" else None
+        template = self._template(method, target)
         if template is None:
             return None
         scope: types.Scope = {"headers": sent}
@@ -56,8 +56,14 @@ class Shedder:
         head, content = _answer(problem.message, problem.retry_after)
         return b"%bx-request-id: %b\r\n\r\n%b" % (head, request_id, content)
 
-    def _template(self, target: bytes) -> str | None:
+    def expects(self, method: bytes, target: bytes) -> bool:
+        """Say whether a request like this is counted, if it is let in, until it has arrived."""
+        return self._template(method, target) is not None
+
+    def _template(self, method: bytes, target: bytes) -> str | None:
         """Return the route of a request for inference."""
+        if method != b"POST":
+            return None
         path = target.partition(b"?")[0].decode("latin-1")
         exact = self._paths.get(path)
         if exact is not None or path == "/" or reserved.is_reserved(path):
@@ -68,13 +74,6 @@ class Shedder:
 @functools.lru_cache(maxsize=256)
 def _answer(message: str, retry_after: float) -> tuple[bytes, bytes]:
     """Return the head (without its end) and the body of a refusal."""
-    problem = errors.OverloadedError(message, retry_after)
-    content = problems.body(problem)
-    described = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(content)),
-        *problems.headers(problem),
-        *middleware.UNKEPT,
-    ]
-    head = b"".join(b"%b: %b\r\n" % pair for pair in described)
+    described, content = problems.answer(errors.OverloadedError(message, retry_after))
+    head = b"".join(b"%b: %b\r\n" % pair for pair in (*described, *middleware.UNKEPT))
     return _STATUS_LINE + head, content

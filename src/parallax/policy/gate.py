@@ -15,6 +15,9 @@ from parallax.policy import admission, forecast, impatience
 EXPECTED_FOR = 1.0
 """Seconds for which a request that is being read counts as if it were in flight. Longer, and
 clients that never send their bodies would keep all others out."""
+TRIAL_EVERY = 1.0
+"""Seconds after which one is let in that would be refused for coming too late: else nobody could
+find out that the forecast is wrong, when it was made by requests unlike this one."""
 MARGIN = 0.6
 """A forecast may take up to this part of the time that a request has: it does not see how long the
 request took to be read, and what it says of one request is true of the mean."""
@@ -62,6 +65,8 @@ class Gate:
         self._forecast = forecast.Forecast()
         self._impatience: dict[str, impatience.Impatience] = {}
         self._expected: deque[float] = deque()
+        self._tried_at = -math.inf
+        self._trials = 0
 
     @property
     def limit(self) -> int:
@@ -79,7 +84,10 @@ class Gate:
         wait = self._forecast.wait(model, place, now)
         refusal = self._late(wait, min(MARGIN * patience, self._bound(model, now)), self.in_flight)
         if refusal is not None:
-            return refusal
+            self._try(now)
+            if not self._trials:
+                return refusal
+            self._trials = 0
         if not self._places.try_acquire(count, now):
             return Refusal(self._places.retry_after(count, now), None)
         return Ticket(model, count, self.in_flight, now)
@@ -95,7 +103,10 @@ class Gate:
             return Refusal(self._places.retry_after(place - self.in_flight, now), None)
         longest = max((self._bound(model, now) for model in self._impatience), default=math.inf)
         wait = self._forecast.least(place, now)
-        return self._late(wait, min(MARGIN * patience, longest), place - 1)
+        refusal = self._late(wait, min(MARGIN * patience, longest), place - 1)
+        if refusal is not None:
+            self._try(now)
+        return None if self._trials else refusal
 
     def expect(self, now: float) -> None:
         """Note that a request comes that is not hopeless: it takes a place when it is read."""
@@ -122,6 +133,10 @@ class Gate:
         while self._expected and now - self._expected[0] > EXPECTED_FOR:
             self._expected.popleft()
         return len(self._expected)
+
+    def _try(self, now: float) -> None:
+        if now - self._tried_at >= TRIAL_EVERY:
+            self._tried_at, self._trials = now, 1
 
     def _late(self, wait: float, allowed: float, before: int) -> Refusal | None:
         if not before or wait <= allowed:  # an idle server learns from whoever comes

@@ -20,13 +20,17 @@ MARGIN = 0.8
 """The queue is kept to this part of what the impatient waited."""
 LIFT = 1.01
 """Factor by which the bound rises each second that nobody hangs up, to find out about today."""
+FORGOTTEN = 60.0
+"""Seconds without anybody who hangs up, after which there is no bound any more. A crowd that is
+still there shows itself long before, when the bound has risen to what it waits; without an end a
+few seconds of hang-ups would keep the server from its work for minutes."""
 FLOOR = 1.5
 """The bound is never below this many times the quickest answer: shorter queues leave cores idle,
-and a client that hangs up at once, again and again, would take the server from all others."""
+and clients that hang up early, again and again, would take the server from all others."""
 HALVING = 600.0
 """Seconds after which a quickest answer counts as half as quick."""
 LONG_AGO = 6 * 3600.0
-"""Seconds after which bound and quickest answer rise no more: what grows for days overflows."""
+"""Seconds after which the quickest answer rises no more: what grows for days overflows."""
 AGES = 64
 """Of so many who hung up last it is known how long they waited."""
 _UNBOUNDED = float("inf")
@@ -51,7 +55,13 @@ class Impatience:
             self._quickest, self._quickest_at = seconds, now
 
     def hung_up(self, seconds: float, now: float) -> None:
-        """Learn that a client hung up after ``seconds``, without an answer."""
+        """Learn that a client hung up after ``seconds``, without an answer.
+
+        Who left before anybody could have been answered says nothing about the queue.
+        """
+        quickest = self._quickest_by(now)
+        if math.isfinite(quickest) and seconds < quickest:
+            return
         self._gone.add(now)
         self._ages.append((now, seconds))
         gone, answered = self._gone.count(now), self._answered.count(now)
@@ -62,9 +72,10 @@ class Impatience:
 
     def bound(self, now: float) -> float:
         """Return the seconds beyond which nobody should be made to wait; infinite if unknown."""
-        if math.isinf(self._bound):
+        since = now - self._bounded_at
+        if math.isinf(self._bound) or since >= FORGOTTEN:
             return _UNBOUNDED
-        lifted = self._bound * math.pow(LIFT, min(now - self._bounded_at, LONG_AGO))
+        lifted = self._bound * math.pow(LIFT, since)
         quickest = self._quickest_by(now)
         return lifted if math.isinf(quickest) else max(lifted, FLOOR * quickest)
 

@@ -7,7 +7,6 @@ middle of a request. What is laid out beyond that costs no memory.
 """
 
 import errno
-import fcntl
 import os
 import tempfile
 from collections.abc import Sequence
@@ -35,12 +34,12 @@ class SlabFile:
         self._reserved = [0] * len(layout.arenas)
         try:
             # Not named after the process id: containers that share a tmpfs share those as well.
-            self._fd, self.path = tempfile.mkstemp(prefix=PREFIX, dir=directory)
+            self._fd, path = abandoned.claim(lambda: _make(directory))
         except OSError as problem:
             raise errors.StartupError(
                 f"cannot create shared memory in {directory}: {problem.strerror}"
             ) from problem
-        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.path = str(path)
         self._begin([arena.slot_bytes for arena in layout.arenas] if needed is None else needed)
 
     def unlink(self) -> None:
@@ -96,6 +95,11 @@ class SlabFile:
         stride = (last - first) // arena.slots
         for offset in range(first, last, stride):
             os.posix_fallocate(self._fd, offset + before, size - before)
+
+
+def _make(directory: str) -> tuple[int, Path]:
+    handle, path = tempfile.mkstemp(prefix=PREFIX, dir=directory)
+    return handle, Path(path)
 
 
 def remove_stale(directory: str) -> None:

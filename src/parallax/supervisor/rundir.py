@@ -3,7 +3,6 @@
 Like the slab's file it is locked by its supervisor, so that a later start can tell a forgotten one.
 """
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -21,9 +20,7 @@ class RunDir:
         root = Path(tempfile.gettempdir())
         for forgotten in abandoned.find(root, PREFIX):
             shutil.rmtree(forgotten, ignore_errors=True)
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
-        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._lock, self.path = abandoned.claim(lambda: _make(root))
 
     def subdirectory(self, name: str) -> Path:
         """Make a directory in it."""
@@ -35,3 +32,8 @@ class RunDir:
         """Remove it with everything in it."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
+
+
+def _make(root: Path) -> tuple[int, Path]:
+    path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), path

@@ -193,3 +193,28 @@ async def test_a_refused_body_that_does_not_come_ends_the_connection() -> None:
         writer.close()
 
     assert (status, rest) == (503, b"")
+
+
+async def test_others_have_their_turn_between_refusals_that_are_pipelined() -> None:
+    turn, refused = 0, []
+
+    async def other() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    def refuse(method: bytes, target: bytes, headers: shared.Headers) -> bytes:
+        refused.append(turn)
+        return b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+
+    async with serving.serving(app=serving.echo, options=shared.Options(refuse=refuse)) as server:
+        reader, writer = await server.connect()
+        task = asyncio.ensure_future(other())
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" * 50)
+        for _ in range(50):
+            await serving.answer_of(reader)
+        task.cancel()
+        writer.close()
+
+    assert len(set(refused)) == 50

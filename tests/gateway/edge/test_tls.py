@@ -13,7 +13,8 @@ from parallax.contract import errors
 from parallax.gateway.edge import shared, tls
 from parallax.settings import concerns
 from tests.gateway import support
-from tests.gateway.edge import certificates, serving
+from tests.gateway.edge import serving
+from tests.support import certificates
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -9,9 +9,8 @@ import threading
 import pytest
 
 from parallax.gateway.remote import policy
-from tests.gateway.edge import certificates
 from tests.gateway.remote import servers
-from tests.support import tls_proxy
+from tests.support import certificates, tls_proxy
 
 HTTPS = policy.Policy(any_port=True, reachable=servers.open_to_here)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from parallax.contract import errors
 from parallax.gateway.remote import names, policy
-from parallax.settings import concerns
+from parallax.settings import url_input
 
 STRICT = policy.Policy()
 LOOSE = policy.Policy(
@@ -153,12 +153,12 @@ def test_one_bad_address_of_many_is_enough() -> None:
 
 
 def test_the_defaults_of_the_options_are_the_strict_policy() -> None:
-    assert policy.from_settings(concerns.UrlSettings()) == STRICT
+    assert policy.from_settings(url_input.UrlSettings()) == STRICT
 
 
 def test_the_options_reach_the_policy() -> None:
     rules = policy.from_settings(
-        concerns.UrlSettings(
+        url_input.UrlSettings(
             url_non_https=True,
             url_without_fqdn=True,
             url_non_global=True,
@@ -172,7 +172,7 @@ def test_the_options_reach_the_policy() -> None:
 
 
 def test_no_url_is_fetched_when_switched_off() -> None:
-    assert not policy.from_settings(concerns.UrlSettings(url_input=False)).enabled
+    assert not policy.from_settings(url_input.UrlSettings(url_input=False)).enabled
 
 
 PIECES = st.sampled_from(

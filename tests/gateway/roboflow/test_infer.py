@@ -440,6 +440,7 @@ async def test_who_would_be_answered_too_late_is_refused_at_once() -> None:
             taken = await rig.hand.next()
             soon = {"X-Request-Timeout": "0.05"}
             hasty = await client.post(URL, json=support.call(), headers=soon)
+            await client.post(URL, json=support.call(), headers=soon)  # one may try
             late = await client.post(URL, json=support.call(), headers=soon)
             await rig.hand.answer(taken)
 

@@ -5,6 +5,7 @@ answered as HTTP/1.1 or refused. Added: the checks of ``framing``, ``Connection:
 server drains, and refusals that cost no task, stream or middleware.
 """
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 
@@ -206,6 +207,7 @@ class Exchange(base.H11Protocol):
         if len(received) <= length:
             return False
         self.connection.receive_data(received[length:])
+        await asyncio.sleep(0)  # nothing else here waits, and thousands may have come at once
         return True
 
     def _rest(self) -> None:

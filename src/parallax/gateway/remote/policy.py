@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from parallax.contract import errors
 from parallax.gateway import problems
 from parallax.gateway.remote import addresses, names
-from parallax.settings import concerns
+from parallax.settings import url_input
 
 LONGEST_URL = 8192
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -128,7 +128,7 @@ class Policy:
         return port
 
 
-def from_settings(settings: concerns.UrlSettings) -> Policy:
+def from_settings(settings: url_input.UrlSettings) -> Policy:
     """Return the policy that the options ask for.
 
     Other ports than the default come with non-global addresses: both are for services of one's own.

@@ -11,7 +11,7 @@ import msgspec
 from starlette import types
 
 from parallax.contract import errors, messages, spec
-from parallax.gateway import callers, context, deadlines, hangup, metrics, pending
+from parallax.gateway import arrivals, callers, context, deadlines, hangup, metrics, pending
 from parallax.gateway.roboflow import answers, envelope, pictures
 
 
@@ -78,7 +78,7 @@ class Endpoint:
             until = started + patience
             asked = await self.understand(scope, receive, until)
         finally:
-            self.api.dispatcher.arrived()
+            arrivals.note(scope, self.api.dispatcher)
         if isinstance(asked, Stubbed):
             content = asked.content
             headers = envelope.content_headers(envelope.JSON, len(content))
