@@ -8,8 +8,7 @@ import pytest
 from parallax.broker import base, client, server
 from parallax.contract import errors
 from tests.broker import worlds
-from tests.gateway.edge import certificates
-from tests.support import tls_proxy, valkey
+from tests.support import certificates, tls_proxy, valkey
 
 pytestmark = pytest.mark.redis
 

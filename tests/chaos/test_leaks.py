@@ -40,6 +40,7 @@ def test_a_server_that_is_as_before_has_no_leak() -> None:
         {"strays": ["7 python"]},
         {"children": 10},
         {"held": 1},
+        {"run_files": 1 + leaks.MORE_RUN_FILES},
         {"in_flight": 1},
         {"shared": ["parallax-slab-x"]},
         {"keys": [*KEYS, Key("{n}:oops", lasting=True)]},

@@ -10,17 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from PIL import Image
+
+from tests.support import onnx_small
+from tests.support.onnx_small import SIDE
 
 BRIGHT = 240
 FAULTS = ("raise", "hang", "crash", "nan", "rows", "memory")
 HALF = 150
 """For the fault "memory": two pictures of at least this level fit into a batch, and not three."""
-
-SIDE = 32
-_HEAD = (6, 21)
 
 
 def picture(level: int) -> bytes:
@@ -37,7 +36,7 @@ def width(level: int) -> float:
 
 def write(path: Path, fault: str) -> None:
     """Write a YOLOv8-style model (two classes, 21 boxes of a 32x32 picture) with a fault."""
-    template, unit = np.zeros((1, *_HEAD), np.float32), np.zeros((1, *_HEAD), np.float32)
+    template, unit = np.zeros((2, 1, *onnx_small.HEAD), np.float32)
     template[0, (0, 1, 3, 4), 0] = SIDE / 2, SIDE / 2, SIDE / 2, 0.9
     unit[0, 2, 0] = SIDE
     nodes = [
@@ -49,7 +48,7 @@ def write(path: Path, fault: str) -> None:
         helper.make_node("Greater", ["scale", "bright"], ["bad"]),
         helper.make_node("Cast", ["bad"], ["one_if_bad"], to=TensorProto.INT64),
     ]
-    constants: dict[str, NDArray[np.generic]] = {
+    constants: onnx_small.Constants = {
         "last": np.array([2], np.int64),
         "unit": unit,
         "template": template,
@@ -63,10 +62,10 @@ def write(path: Path, fault: str) -> None:
         "rows": _rows,
         "memory": _memory,
     }[fault]()
-    _save(path, nodes + made, constants | more)
+    onnx_small.save(path, nodes + made, constants | more, "batch")
 
 
-_Part = tuple[list[onnx.NodeProto], dict[str, NDArray[np.generic]]]
+_Part = tuple[list[onnx.NodeProto], onnx_small.Constants]
 
 
 def _raise() -> _Part:
@@ -132,11 +131,12 @@ def _memory() -> _Part:
 
 def _hang() -> _Part:
     """Hand the head round a loop: no turn, or 2**62 of them."""
+    idle = onnx_small.idle_turn("batch")
     nodes = [
         helper.make_node("Reshape", ["one_if_bad", "flat"], ["list"]),
         helper.make_node("ReduceMax", ["list"], ["any_bad"], keepdims=0),
         helper.make_node("Mul", ["any_bad", "for_ever"], ["turns"]),
-        helper.make_node("Loop", ["turns", "on", "head"], ["output0"], body=_turn()),
+        helper.make_node("Loop", ["turns", "on", "head"], ["output0"], body=idle),
     ]
     return nodes, {
         "flat": np.array([-1], np.int64),
@@ -145,45 +145,8 @@ def _hang() -> _Part:
     }
 
 
-def _turn() -> onnx.GraphProto:
-    shape = ["batch", *_HEAD]
-    return helper.make_graph(
-        [
-            helper.make_node("Identity", ["go"], ["go_on"]),
-            helper.make_node("Identity", ["value"], ["next"]),
-        ],
-        "turn",
-        [
-            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
-            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("value", TensorProto.FLOAT, shape),
-        ],
-        [
-            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("next", TensorProto.FLOAT, shape),
-        ],
-    )
-
-
 def _added(zeros: str) -> list[onnx.NodeProto]:
     return [
         helper.make_node("Cast", [zeros], ["nothing"], to=TensorProto.FLOAT),
         helper.make_node("Add", ["head", "nothing"], ["output0"]),
     ]
-
-
-def _save(
-    path: Path, nodes: list[onnx.NodeProto], constants: dict[str, NDArray[np.generic]]
-) -> None:
-    graph = helper.make_graph(
-        nodes,
-        "faulty",
-        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, SIDE, SIDE])],
-        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, ["batch", *_HEAD])],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    helper.set_model_props(
-        model, {"names": "{0: 'a', 1: 'b'}", "task": "detect", "stride": str(SIDE)}
-    )
-    onnx.save(model, str(path))

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
+
+from tests.support import onnx_small
 
 _SIDE = 1024
 _FLOPS = 2.0 * _SIDE**3
@@ -15,10 +16,10 @@ def write(path: Path, seconds: float) -> None:
     """Write a YOLOv8-style model (two classes, 21 boxes) that runs for about ``seconds``."""
     steps = max(1, round(seconds * _ASSUMED_FLOPS_PER_SECOND / _FLOPS))
     square = np.full((_SIDE, _SIDE), 1.0 / _SIDE, np.float32)
-    constants = {
+    constants: onnx_small.Constants = {
         "square": square,
         "axes": np.array([1, 2, 3], np.int64),
-        "zero": np.zeros((1, 6, 21), np.float32),
+        "zero": np.zeros((1, *onnx_small.HEAD), np.float32),
     }
     nodes = [
         helper.make_node("ReduceSum", ["images", "axes"], ["sum"], keepdims=0),
@@ -33,15 +34,4 @@ def write(path: Path, seconds: float) -> None:
         helper.make_node("Sub", ["mean", "mean"], ["nothing"]),
         helper.make_node("Add", ["zero", "nothing"], ["output0"]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "slow",
-        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 32, 32])],
-        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, 6, 21])],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    for key, value in {"names": "{0: 'a', 1: 'b'}", "task": "detect", "stride": "32"}.items():
-        entry = model.metadata_props.add()
-        entry.key, entry.value = key, value
-    onnx.save(model, str(path))
+    onnx_small.save(path, nodes, constants)

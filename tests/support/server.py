@@ -248,6 +248,17 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
+def processes_of(home: Path) -> Iterator[int]:
+    """Yield the processes that were started with this home."""
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            found = f"HOME={home}\0".encode() in path.read_bytes()
+        except OSError:
+            continue
+        if found and alive(int(path.parent.name)):
+            yield int(path.parent.name)
+
+
 def _command(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
-from tests.gateway.edge import certificates
+from tests.support import certificates
 
 T = TypeVar("T")
 

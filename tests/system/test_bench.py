@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -27,20 +26,9 @@ def images(sample_path: str) -> str:
     return str(Path(sample_path).parent)
 
 
-def processes_of(home: Path) -> Iterator[int]:
-    """Yield the processes that were started with this home."""
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            found = f"HOME={home}\0".encode() in path.read_bytes()
-        except OSError:
-            continue
-        if found and servers.alive(int(path.parent.name)):
-            yield int(path.parent.name)
-
-
 def nothing_is_left(home: Path) -> None:
     # The fork server's resource tracker ends by itself, a moment after the server.
-    wait.wait_until(lambda: not list(processes_of(home)), "no process is left", 10)
+    wait.wait_until(lambda: not list(servers.processes_of(home)), "no process is left", 10)
 
 
 def test_it_starts_a_server_measures_and_leaves_nothing(tmp_path: Path, images: str) -> None:
@@ -108,7 +96,9 @@ def test_an_interrupted_run_stops_its_server(
         stderr=subprocess.PIPE,
     )
     try:
-        wait.wait_until(lambda: len(list(processes_of(tmp_path))) > 8, "the server runs", 60)
+        wait.wait_until(
+            lambda: len(list(servers.processes_of(tmp_path))) > 8, "the server runs", 60
+        )
         os.kill(process.pid, number)
         _, said = process.communicate(timeout=60)
     finally:

@@ -122,18 +122,7 @@ def test_an_interrupted_run_shows_what_it_has_and_leaves_nothing(tmp_path: Path)
     assert process.returncode == 130, told
     assert "stopped before the end" in told
     assert "answered right" in told
-    wait.wait_until(lambda: not list(processes_of(tmp_path)), "no process is left", 10)
-
-
-def processes_of(home: Path) -> Iterator[int]:
-    """Yield the processes that were started with this home."""
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            found = f"HOME={home}\0".encode() in path.read_bytes()
-        except OSError:
-            continue
-        if found and servers.alive(int(path.parent.name)):
-            yield int(path.parent.name)
+    wait.wait_until(lambda: not list(servers.processes_of(tmp_path)), "no process is left", 10)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.gateway.edge import certificates
-from tests.support import load, tls_proxy, valkey
+from tests.support import certificates, load, tls_proxy, valkey
 from tests.support import server as servers
 
 pytestmark = [pytest.mark.system, pytest.mark.redis]

@@ -136,3 +136,31 @@ def test_processes_that_stand_still_for_long_are_replaced_and_only_the_api_loses
         assert set(ledger.statuses) <= {200, 503}
         assert ledger.settled == ledger.sent
         server.wait_idle()
+
+
+def served(server: servers.Server) -> float:
+    """Return how many requests were answered with success."""
+    found = re.findall(
+        r'^parallax_requests_total{code="ok"} (\S+)', server.get("/metrics").text, re.M
+    )
+    return sum(map(float, found))
+
+
+def test_processes_that_are_replaced_leave_no_files_and_their_counts_stay(sample: bytes) -> None:
+    with servers.serve("--cpu-workers", "1") as server:
+        assert load.detect(server.url, sample).status_code == 200
+        (run_dir,) = (server.home / "tmp").glob("parallax-run-*")
+        files = {path for path in run_dir.rglob("*") if path.is_file()}
+        for role in ("api", "infer", "api", "pre"):
+            old = server.kill(role)
+            wait.wait_until(server.answers, "an api process answers", 30.0)
+            server.wait_restarted(role, old)
+            assert load.detect(server.url, sample).status_code == 200
+        old = server.pid("infer")
+        os.kill(servers.parent(old), signal.SIGKILL)  # the fork server
+        wait.wait_until(lambda: not servers.alive(old), "its children end with it", 20.0)
+        wait.wait_until(server.answers, "all are back", 60.0)
+
+        assert served(server) == runs(server, "demo") == 5
+        assert 'parallax_models{state="loaded"} 1.0' in server.get("/metrics").text
+        assert {path for path in run_dir.rglob("*") if path.is_file()} == files

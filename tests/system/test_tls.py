@@ -11,8 +11,7 @@ import httpx
 import orjson
 import pytest
 
-from tests.gateway.edge import certificates
-from tests.support import load, wait
+from tests.support import certificates, load, wait
 from tests.support import server as servers
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]

@@ -16,11 +16,11 @@ def descendants(root: int) -> set[int]:
     """Return the process and all that came of it; nothing of one that has ended."""
     children: dict[int, list[int]] = {}
     for folder in _PROC.glob("[0-9]*") if _PROC.is_dir() else ():
-        fields = _fields(int(folder.name))
+        fields = fields_of(int(folder.name))
         if fields:
             children.setdefault(int(fields[1]), []).append(int(folder.name))
     found = set[int]()
-    waiting = [root] if (_fields(root) or ["Z"])[0] != "Z" else []
+    waiting = [root] if (fields_of(root) or ["Z"])[0] != "Z" else []
     while waiting:
         pid = waiting.pop()
         found.add(pid)
@@ -40,7 +40,7 @@ def root_of(roles: Mapping[int, str]) -> int | None:
 def cpu(pids: Iterable[int]) -> Seconds:
     """Return the CPU seconds that each has used, in steps of 10 ms."""
     tick = os.sysconf("SC_CLK_TCK")
-    found = ((pid, _fields(pid)) for pid in pids)
+    found = ((pid, fields_of(pid)) for pid in pids)
     return {pid: (int(row[11]) + int(row[12])) / tick for pid, row in found if row}
 
 
@@ -68,8 +68,9 @@ def _pss(pid: int) -> float | None:
     return next((float(row[1]) * 1.024 for row in rows if row[0] == "Pss:"), None)
 
 
-def _fields(pid: int) -> list[str]:
-    """Return the fields of ``stat`` behind the name, which may hold blanks and brackets."""
+def fields_of(pid: int) -> list[str]:
+    """Return the fields of ``stat`` from the state on, behind the name, which may hold blanks and
+    brackets; none of a process that is gone."""
     try:
         return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:

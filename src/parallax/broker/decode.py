@@ -53,14 +53,19 @@ def answer(op: base.Op[Any], keys: Keys, replies: Sequence[Reply]) -> Any:
 
     Raises:
         BrokerUnavailableError: the server is full, loading, read-only or otherwise not in service.
-        InternalError: it refused for a reason that should not occur.
+        InternalError: it refused for a reason that should not occur, or answered what no server
+            of this protocol answers.
     """
     if type(op) in _TOLERANT:
         replies = [None if _is_missing(reply) else reply for reply in replies]
     for reply in replies:
         if isinstance(reply, Refusal):
             raise reply.as_error()
-    return _DECODERS[type(op)](op, keys, replies)
+    try:
+        return _DECODERS[type(op)](op, keys, replies)
+    except (TypeError, ValueError, LookupError, AttributeError) as problem:
+        name = type(op).__name__
+        raise errors.InternalError(f"unreadable answer of the broker to {name}") from problem
 
 
 def group_is_missing(reply: Reply) -> bool:

@@ -33,6 +33,8 @@ Fields = tuple[bytes | str | int, ...]
 
 _STREAM_ID = re.compile(rb"\d{1,19}-\d{1,19}")
 """A script breaks off half-way at an id of more than 64 bits; with 19 digits all fit."""
+_ANY_ID = re.compile(rb"\d{1,20}-\d{1,20}")
+"""All that a server makes or takes from a stranger."""
 _HEAD = frozenset({b"stage", b"stream", b"consumer", b"cause", b"losses"})
 """What every dead letter says of its end."""
 _OURS = _HEAD | {b"trace", b"record", b"dropped"}
@@ -111,7 +113,13 @@ def reply(identity: bytes, flat: Sequence[bytes]) -> base.ReplyEntry | None:
 
 
 def letter(identity: bytes, flat: Sequence[bytes], picture_bytes: int) -> letters.Letter:
-    """Read a dead letter; of fields with one name the first counts, as it is ours."""
+    """Read a dead letter; of fields with one name the first counts, as it is ours.
+
+    Raises:
+        ValueError: the id is none; files are named after it.
+    """
+    if _ANY_ID.fullmatch(identity) is None:
+        raise ValueError("not an id")
     pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
     fields = dict(reversed(pairs))
     ours = fields.keys() >= _HEAD

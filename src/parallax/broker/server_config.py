@@ -7,6 +7,7 @@ password is neither in the process list nor in a file.
 from dataclasses import dataclass
 from pathlib import Path
 
+from parallax.broker import urls
 from parallax.contract import errors
 
 DURABILITY = ("none", "everysec", "always")
@@ -47,6 +48,13 @@ class Options:
     def log(self) -> Path:
         """Where the server's warnings go."""
         return self.run_dir / LOG_NAME
+
+
+def url(run_dir: Path) -> str:
+    """Return the URL of the broker whose socket, and password if it wants one, lie there."""
+    secret = run_dir / PASSWORD_NAME
+    password = secret.read_text().strip() if secret.is_file() else None
+    return urls.unix(str(run_dir / SOCKET_NAME), password)
 
 
 def check(options: Options) -> None:

@@ -104,13 +104,14 @@ def _kill_fork_server(site: Site, step: Step) -> Inflicted:
     forker = processes.parent(children[0]) if children else 0
     if forker in (0, site.supervisor):
         raise CannotError("there is no fork server")
-    # Its children end with it, api processes among them.
+    # Its children end with it a moment later, api processes among them; these are not left that
+    # moment, in which they would accept connections that nobody knows of when they are cut.
     for pid in apis:
         site.send(pid, signal.SIGSTOP)
         site.cuts.append(site.cut(pid))
     site.send(forker, signal.SIGKILL)
     for pid in apis:
-        site.send(pid, signal.SIGCONT)
+        site.send(pid, signal.SIGKILL)
     return Inflicted(f"pid {forker}", frozenset({forker, *children}))
 
 

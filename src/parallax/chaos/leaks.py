@@ -18,6 +18,8 @@ MORE_MEMORY = 0.25
 """Part by which the memory of a process may be larger than at the beginning."""
 MORE_MB = 48.0
 """Megabytes that are allowed in any case: allocators keep what a busy moment needed."""
+MORE_RUN_FILES = 8
+"""Files that the run directory may have more: a broker that writes a log begins new ones."""
 _FEWEST = 6
 """Samples of which a rise can be told."""
 _LASTING = re.compile(r"^\{[^}]+\}:(pre|post:[^:]+|infer:[^:]+:.+|dead|dead-pictures)$")
@@ -68,6 +70,8 @@ def judge(before: Look, after: Look) -> list[str]:
         found.append(f"{after.held} slots of shared memory are held")
     if after.in_flight:
         found.append(f"{after.in_flight} requests are in flight")
+    if after.run_files > before.run_files + MORE_RUN_FILES:
+        found.append(f"{after.run_files} files in the run directory, {before.run_files} before")
     extra = sorted(set(after.shared) - set(before.shared))
     found += [f"{name} in shared memory" for name in extra]
     return found

@@ -4,6 +4,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from parallax.bench import process_tree
+
 _PROC = Path("/proc")
 _ESTABLISHED = "01"
 _ZOMBIE, _STOPPED = "Z", "T"
@@ -11,31 +13,31 @@ _ZOMBIE, _STOPPED = "Z", "T"
 
 def parent(pid: int) -> int:
     """Return the pid of the parent; 0 of a process that is gone."""
-    fields = _stat(pid)
+    fields = process_tree.fields_of(pid)
     return int(fields[1]) if fields else 0
 
 
 def birth(pid: int) -> int:
     """Return when it was started (clock ticks since boot), which tells it from a later process of
     the same pid; 0 of a process that is gone."""
-    fields = _stat(pid)
+    fields = process_tree.fields_of(pid)
     return int(fields[19]) if fields else 0
 
 
 def alive(pid: int) -> bool:
     """Say whether it runs or could run."""
-    fields = _stat(pid)
+    fields = process_tree.fields_of(pid)
     return bool(fields) and fields[0] != _ZOMBIE
 
 
 def zombie(pid: int) -> bool:
     """Say whether it has ended and nobody took notice."""
-    return _stat(pid)[:1] == [_ZOMBIE]
+    return process_tree.fields_of(pid)[:1] == [_ZOMBIE]
 
 
 def still(pid: int) -> bool:
     """Say whether it can accept nothing more: it was stopped, or has ended."""
-    return _stat(pid)[:1] in ([], [_ZOMBIE], [_STOPPED])
+    return process_tree.fields_of(pid)[:1] in ([], [_ZOMBIE], [_STOPPED])
 
 
 def files(pid: int) -> int:
@@ -101,11 +103,3 @@ def _rows(pid: int, table: str) -> list[list[str]]:
     except OSError:
         return []
     return [line.split() for line in lines[1:]]
-
-
-def _stat(pid: int) -> list[str]:
-    """Return the fields of ``stat`` from the state on; none of a process that is gone."""
-    try:
-        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []

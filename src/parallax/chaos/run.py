@@ -101,7 +101,7 @@ class _Run:
             interrupted=self._interrupted,
         )
 
-    def _calm(self) -> "_State":
+    def _calm(self) -> _State:
         """Return what the server holds before anything is done to it."""
         site, progress = self._ground.site, self._progress
         if not wait(site.calm, _WELL, lambda: progress.now("waiting until all is well")):
@@ -134,7 +134,7 @@ class _Run:
             f"{ready.rate:.0f} requests/s" + (f" (left out: {doubts})" if doubts else "")
         )
 
-    def _aftermath(self, before: leaks.Look) -> "_State":
+    def _aftermath(self, before: leaks.Look) -> _State:
         """Return what the server holds once nobody asks, and all that does so by itself is gone."""
         seen = [_state(self._ground.site)]
 

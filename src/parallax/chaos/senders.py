@@ -101,11 +101,6 @@ class Senders:
             raise self._died()
         return self._final.sent
 
-    def totals(self, sent: int) -> ledger.Totals:
-        """Return the sums so far."""
-        with self._lock:
-            return self._book.totals(sent)
-
     def mark(self, at: float) -> ledger.Mark:
         """See ``Ledger.mark``."""
         with self._lock:

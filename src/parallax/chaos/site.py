@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from parallax.bench import failures, inquiry, process_tree
-from parallax.broker import admin, urls
+from parallax.broker import admin, server_config
 from parallax.chaos import ledger, processes
 from parallax.contract.topology import Role
 
@@ -17,8 +17,6 @@ _STEP, _SHORT = 0.1, 0.001
 """Seconds between two looks, and between the first ones."""
 _STANDSTILL = 5.0
 """Seconds in which a stopped process must stand still."""
-_PASSWORD = "redis-password"
-"""File beside the broker's socket, if it wants one."""
 
 Row = dict[str, Any]
 
@@ -102,13 +100,8 @@ class Site:
 
     def console(self) -> admin.Console | None:
         """Return a console of its own broker; None if it has none that can be reached."""
-        pid = next(iter(self.pids(Role.BROKER)), 0)
-        socket = processes.unix_socket(pid) if pid else None
-        if socket is None:
-            return None
-        secret = socket.parent / _PASSWORD
-        password = secret.read_text() if secret.is_file() else None
-        return admin.Console(urls.unix(str(socket), password))
+        place = self.run_dir
+        return None if place is None else admin.Console(server_config.url(place))
 
     @property
     def run_dir(self) -> Path | None:

@@ -1,4 +1,4 @@
-"""Looks at a server as a whole: what it holds, and how its lasting processes grow."""
+"""Looks at a server as a whole: what it holds at one moment."""
 
 import os
 

@@ -16,8 +16,9 @@ from typing import Any
 import click
 
 from parallax.broker import base, client, keys, letters
-from parallax.cli import arguments, failures, letter_facts, letter_files, printable, replay, report
+from parallax.cli import arguments, failures, letter_facts, letter_files, replay, report
 from parallax.contract import errors
+from parallax.observe import printable
 from parallax.settings import fields, load, sources
 from parallax.supervisor import embedded
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from rich import box, console, table, text
 
-from parallax.cli import model_facts, printable
+from parallax.cli import model_facts
 from parallax.contract import roster, spec
+from parallax.observe import printable
 
 _PIPED_WIDTH = 160
 

@@ -6,6 +6,8 @@ import logging
 import sys
 from dataclasses import dataclass
 
+from parallax.observe import printable
+
 _LONGEST_MESSAGE = 2000
 _INDENTED = "\n    "
 
@@ -67,16 +69,7 @@ class _Format(logging.Formatter):
         """Return the line of a record."""
         record.lowered = f"{record.levelname.lower():7}"
         record.process_name = f"{self._process:10}"
-        return _INDENTED.join(_visible(line) for line in super().format(record).split("\n"))
-
-
-def _visible(line: str) -> str:
-    """Return a line with an escape for each character that would not be seen."""
-    if line.isprintable():
-        return line
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in line
-    )
+        return _INDENTED.join(printable.shown(line) for line in super().format(record).split("\n"))
 
 
 def configure(process: str, level: str) -> None:

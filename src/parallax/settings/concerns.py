@@ -7,6 +7,7 @@ machine (CPU count, cache directory) are ``None`` here and resolved once, in ``s
 from dataclasses import dataclass, field
 
 from parallax.contract import decoding
+from parallax.settings import compatibility, url_input
 from parallax.settings.options import option
 
 _MEGABYTE = 1_000_000
@@ -118,50 +119,6 @@ class LimitSettings:
     def max_buffered(self) -> int:
         """``max_buffered_mb`` in bytes."""
         return int(self.max_buffered_mb * _MEGABYTE)
-
-
-@dataclass(frozen=True, slots=True)
-class UrlSettings:
-    """Pictures that clients send as a URL: who may be asked for them, and for how long."""
-
-    url_input: bool = option(True, env=("ALLOW_URL_INPUT",), help="Fetch pictures by URL.")
-    url_non_https: bool = option(
-        False, env=("ALLOW_NON_HTTPS_URL_INPUT",), help="Fetch from http:// URLs too."
-    )
-    url_without_fqdn: bool = option(
-        False,
-        env=("ALLOW_URL_INPUT_WITHOUT_FQDN",),
-        help="Fetch from hosts that are an address or a name of no public domain, too.",
-    )
-    url_non_global: bool = option(
-        False,
-        env=("ALLOW_URL_TO_NON_GLOBAL_ADDRESSES",),
-        help="Fetch from loopback and private addresses, and from any port, too.",
-    )
-    url_allow: tuple[str, ...] = option(
-        (),
-        env=("WHITELISTED_DESTINATIONS_FOR_URL_INPUT",),
-        repeatable=True,
-        form="host",
-        help="Host to fetch from; with it, from no other.",
-    )
-    url_block: tuple[str, ...] = option(
-        (),
-        env=("BLACKLISTED_DESTINATIONS_FOR_URL_INPUT",),
-        repeatable=True,
-        form="host",
-        help="Host never to fetch from, even if allowed.",
-    )
-    url_redirects: int = option(
-        5,
-        env=("MAX_IMAGE_URL_REDIRECTS",),
-        minimum=0,
-        maximum=30,
-        help="Redirects to follow; each is checked like the first URL.",
-    )
-    url_timeout: float = option(
-        10.0, minimum=0.05, maximum=300, help="Seconds that fetching one picture may take."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,38 +316,16 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class CompatSettings:
-    """Names that Roboflow Inference deployments set: checked, with nothing to switch yet."""
-
-    core_models_enabled: bool = option(
-        False, env=("CORE_MODELS_ENABLED",), help="Accepted; core models are not served yet."
-    )
-    workflows_max_concurrent_steps: int = option(
-        1,
-        env=("WORKFLOWS_MAX_CONCURRENT_STEPS",),
-        minimum=1,
-        maximum=1024,
-        help="Accepted; workflows are not served yet.",
-    )
-    workflows_step_execution_mode: str = option(
-        "local",
-        env=("WORKFLOWS_STEP_EXECUTION_MODE",),
-        choices=("local", "remote"),
-        help="Accepted; workflows are not served yet.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything, by concern."""
 
     http: HttpSettings = field(default_factory=HttpSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
-    urls: UrlSettings = field(default_factory=UrlSettings)
+    urls: url_input.UrlSettings = field(default_factory=url_input.UrlSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     batching: BatchSettings = field(default_factory=BatchSettings)
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
     slab: SlabSettings = field(default_factory=SlabSettings)
     log: LogSettings = field(default_factory=LogSettings)
-    compat: CompatSettings = field(default_factory=CompatSettings)
+    compat: compatibility.CompatSettings = field(default_factory=compatibility.CompatSettings)

@@ -10,7 +10,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from parallax.broker import server_config, urls
+from parallax.broker import server_config
 from parallax.contract import errors
 from parallax.supervisor import rundir
 
@@ -33,9 +33,7 @@ def url(run: Path) -> str:
         raise errors.StartupError(f"{run} is no run directory of this user's")
     if not _answers(run):
         raise errors.StartupError(f"no broker answers in {run}")
-    secret = run / server_config.PASSWORD_NAME
-    password = secret.read_text().strip() if secret.is_file() else None
-    return urls.unix(str(run / server_config.SOCKET_NAME), password)
+    return server_config.url(run)
 
 
 def _is_of_user(path: Path) -> bool:

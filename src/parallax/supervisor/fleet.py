@@ -11,13 +11,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from prometheus_client import multiprocess
-
 from parallax.aio import tasks
 from parallax.broker import base, keys
 from parallax.contract import errors, lifeline, topology
 from parallax.contract.decoding import Decoding
 from parallax.contract.topology import Role, Stage
+from parallax.observe import metric_files
 from parallax.settings import concerns
 from parallax.slab import slab as slabs
 from parallax.supervisor import child as children
@@ -174,7 +173,7 @@ class Fleet:
                 Role.API,
                 slot,
                 lambda hear: children.ProcessChild(hear, mains.api, (config, node.sockets)),
-                lambda pid: self._forget_api(config.identity(pid), pid),
+                lambda pid: self._forget_api(config, pid),
             )
 
         return [make(slot) for slot in range(count)]
@@ -230,10 +229,11 @@ class Fleet:
         made = keeper.Keeper(role, slot, launch, hooks, START_TIMEOUT[role])
         return made
 
-    async def _forget_api(self, identity: str, pid: int) -> None:
+    async def _forget_api(self, config: ApiConfig, pid: int) -> None:
         """Close the mailbox of a dead api process, so that nobody goes on working for its clients;
         and drop its gauges, which would be added up for ever."""
-        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        metric_files.forget(Role.API, config.slot, pid)
+        identity = config.identity(pid)
         try:
             await self._node.broker.execute(base.CloseMailbox(identity))
         except errors.ParallaxError as problem:

@@ -3,7 +3,7 @@
 import hypothesis
 from hypothesis import strategies as st
 
-from parallax.cli import printable
+from parallax.observe import printable
 
 
 def test_plain_text_stays() -> None:
