@@ -303,9 +303,11 @@ def test_export_makes_a_folder_for_each(
     dlq: Dlq, broker: base.BlockingBroker, tmp_path: Path
 ) -> None:
     letter, bare = bury(broker), bury(broker, picture=b"")
+    (tmp_path / "out" / letter).mkdir(mode=0o755, parents=True)
     assert dlq("export", tmp_path / "out").stdout.startswith("2 written")
     folder = tmp_path / "out" / letter
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for each in (folder, tmp_path / "out" / bare):
+        assert stat.S_IMODE(each.stat().st_mode) == 0o700
     assert json.loads((folder / "letter.json").read_text())["model"] == "fish/1"
     assert (folder / "picture").read_bytes() == PICTURE
     assert (folder / "traceback").read_text() == TRACE

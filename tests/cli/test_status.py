@@ -210,6 +210,18 @@ def test_a_server_that_wants_another_key_is_named(run: Run, server: Server) -> N
     assert "asks for an API key; with --url no key is sent. Use PARALLAX_PORT=" in result.output
 
 
+def test_the_settings_server_that_wants_a_key_is_told_where_to_set_it(
+    run: Run, server: Server, environ: dict[str, str]
+) -> None:
+    server.code = 401
+    environ["PARALLAX_PORT"] = str(server.server_port)
+
+    said = run("status").stderr
+
+    assert "the server asks for an API key: set PARALLAX_API_KEY to one with admin rights" in said
+    assert "--url" not in said
+
+
 def test_a_key_that_the_server_does_not_take_is_said(
     run: Run, server: Server, environ: dict[str, str]
 ) -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 
+import httpx
 import pytest
 
 from parallax.aio import tasks
 from parallax.broker import base, letters
 from parallax.contract import errors, messages, wire
 from parallax.contract.topology import Stage
-from parallax.gateway import keepsakes, pending
+from parallax.gateway import keepsakes, metrics, pending
 from tests.gateway import support
 
 SORRY = errors.ModelFailedError("it raised")
@@ -44,7 +45,31 @@ async def test_a_letter_gets_the_picture_that_was_in_the_slab(
     async with support.running(1) as rig:
         (letter,) = await given_up(rig)
         assert await attached(rig, letter) == support.PICTURE
-        assert f"dead letter {letter.id}" in caplog.text
+        said = (
+            f"dead letter {letter.id} now (model fish, model_failed); parallax dlq show {letter.id}"
+        )
+        assert said in caplog.text
+
+
+async def test_the_log_names_a_letter_s_request_as_its_client_does(
+    rig: support.Rig, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.hand.automatic = None
+    headers = {"X-Request-ID": "order-66"}
+    call = client.post("/infer/object_detection", json=support.call(), headers=headers)
+    answer, _ = await asyncio.gather(call, bury(rig))
+
+    assert answer.status_code == 500
+    assert "(X-Request-ID order-66) is dead letter" in caplog.text
+
+
+async def test_letters_are_counted_by_code() -> None:
+    counted = metrics.DEAD_LETTERS.labels(SORRY.code)._value
+    before = counted.get()
+    async with support.running(0) as rig:
+        await given_up(rig, 2)
+
+    assert counted.get() == before + 2
 
 
 async def test_a_picture_that_travelled_through_the_broker_is_there_already() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from parallax.gateway import keyring
-from parallax.settings import concerns
+from parallax.settings import concerns, key_file
 from tests.gateway import support
 
 ONE = "[[key]]\nname = 'a'\nkey = 'alpha'\nmax_concurrent = 4\n"
@@ -85,6 +85,24 @@ def test_a_key_may_be_exchanged_under_its_name(
     assert caplog.messages == ["2 keys; new: a; gone: a"]
 
 
+@pytest.mark.parametrize(
+    "after", [ONE.replace("4", "5"), ONE + "models = ['demo']", ONE.replace("'a'", "'z'")]
+)
+def test_what_changed_of_a_key_is_told(
+    file: File, caplog: pytest.LogCaptureFixture, after: str
+) -> None:
+    file.put(ONE)
+    ring = file.ring()
+
+    with caplog.at_level(logging.INFO):
+        file.put(after)
+        ring.refresh()
+
+    holder = ring.find("alpha")
+    assert holder is not None
+    assert caplog.messages == [f"1 key; changed: {holder.caller.name}"]
+
+
 @pytest.mark.parametrize("text", ["", "[[key", "[[key]]\nname = 'b'\nkey = 'hush-hush'\nx = 1"])
 def test_a_broken_file_changes_nothing_and_says_so_once(
     file: File, caplog: pytest.LogCaptureFixture, text: str
@@ -115,15 +133,40 @@ def test_a_file_that_is_gone_changes_nothing_until_it_is_back(file: File) -> Non
 
 
 def test_a_process_that_starts_while_the_file_is_broken_lets_in_nobody_until_it_is_mended(
-    file: File,
+    file: File, caplog: pytest.LogCaptureFixture
 ) -> None:
     file.put("[[key")
     ring = file.ring("gamma")
     assert [name(ring, key) for key in ("alpha", "gamma")] == [None, None]
+    assert "nobody let in, the new file is not usable" in caplog.text
 
     file.put(ONE)
     ring.refresh()
     assert [name(ring, key) for key in ("alpha", "gamma")] == ["a", "key-1"]
+
+
+def test_a_process_that_starts_while_the_file_is_broken_lets_in_who_was_before(
+    file: File, caplog: pytest.LogCaptureFixture
+) -> None:
+    http = concerns.HttpSettings(api_keys_file=str(file.path))
+    before = key_file.collect(http)
+    file.put("[[key")
+
+    ring = keyring.Keyring(http, before)
+
+    assert [name(ring, key) for key in ("alpha", "beta", "gamma")] == ["a", "b", None]
+    assert "keys stay as they were (2)" in caplog.text
+    file.put(TWO)
+    ring.refresh()
+    assert [name(ring, key) for key in ("alpha", "beta")] == [None, "b"]
+
+
+def test_what_was_before_does_not_count_where_the_file_can_be_used(file: File) -> None:
+    http = concerns.HttpSettings(api_keys_file=str(file.path))
+    before = key_file.collect(http)
+    file.put(TWO)
+
+    assert keyring.Keyring(http, before).find("alpha") is None
 
 
 def test_what_is_in_flight_counts_on_when_the_file_changes(file: File) -> None:

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from starlette import applications
 
+from parallax.gateway import metrics
 from tests.gateway import support
 
 URL = "/infer/object_detection"
@@ -77,10 +78,12 @@ async def test_without_the_right_key_there_is_no_answer(
 ) -> None:
     if "content" not in request_:
         request_ = {"json": support.call(), **request_}
+    before = metrics.UNAUTHORIZED._value.get()
 
     answer = await locked.post(URL, **request_)
 
     assert answer.status_code == 401
+    assert metrics.UNAUTHORIZED._value.get() == before + 1
     assert answer.json() == {"status": 401, "message": "Unauthorized api_key"}
     assert rig.hand.seen == 0
 

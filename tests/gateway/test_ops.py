@@ -164,6 +164,33 @@ async def test_packages_are_counted_by_state(client: httpx.AsyncClient) -> None:
         assert f'parallax_models{{state="{state}"}} {count}.0' in text
 
 
+async def test_alerts_find_the_health_that_the_supervisor_told(client: httpx.AsyncClient) -> None:
+    rows = [lifeline.ProcessInfo("pre", slot, 7, "ready", 2, 1.0) for slot in range(2)]
+    for ready in (True, False):
+        metrics.show_health(lifeline.Health(ready, "", 0.0, tuple(rows)))
+
+        text = (await client.get("/metrics")).text
+
+        assert f"\nparallax_ready {int(ready)}.0" in text
+        assert 'parallax_restarts{role="pre"} 4.0' in text
+
+
+async def test_the_limit_of_pictures_in_flight_is_shown() -> None:
+    async with support.running(max_in_flight=7) as rig, rig.client() as client:
+        assert "\nparallax_max_in_flight 7.0" in (await client.get("/metrics")).text
+
+
+async def test_every_outcome_is_shown_before_it_happens(client: httpx.AsyncClient) -> None:
+    codes = {"ok", "client_gone", "poisoned", "overloaded", "bad_image", "slow_body"}
+
+    text = (await client.get("/metrics")).text
+
+    assert codes <= _outcomes().keys()
+    assert not {"unauthorized", "cannot_start"} & _outcomes().keys()
+    for code in metrics.BURIED:
+        assert f'parallax_dead_letters_total{{code="{code}"}}' in text
+
+
 async def test_status_works_without_a_broker(rig: support.Rig, client: httpx.AsyncClient) -> None:
     rig.line.cut = True
     answer = await client.get("/status")

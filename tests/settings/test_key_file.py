@@ -122,7 +122,7 @@ def test_without_a_file_nothing_is_read() -> None:
         ),
         (entry(name="'a'", key="''"), "[[key]] 1 (a): key is not a key of up to 256 visible"),
         (entry(name="'a'", key="'k'", max_concurrent="-1"), "[[key]] 1 (a): Expected `int` >= 0"),
-        (FULL + entry(name="'b'", sha256="'abc'"), "[[key]] 2 (b): Expected `str` matching"),
+        (FULL + entry(name="'b'", sha256="'abc'"), "[[key]] 2 (b): sha256: 64 hex digits"),
         (entry(name="'a b'", key="'k'"), "[[key]] 1 (a b): Expected `str` matching"),
         (FULL + entry(name="'b'", key=f"'{SECRET}'"), "camera-7 and b are the same key"),
         (FULL + entry(name="'camera-7'", key="'k'"), "two keys are called camera-7"),
@@ -175,6 +175,13 @@ def test_what_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
     http = concerns.HttpSettings(api_keys_file=str(tmp_path / name))
 
     with pytest.raises(errors.SettingsError, match="there is no such file"):
+        key_file.collect(http)
+
+
+def test_a_path_that_cannot_be_looked_at_is_refused(tmp_path: Path) -> None:
+    http = concerns.HttpSettings(api_keys_file=str(tmp_path / ("x" * 300)))
+
+    with pytest.raises(errors.SettingsError, match="cannot be read: File name too long"):
         key_file.collect(http)
 
 

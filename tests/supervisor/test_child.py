@@ -90,7 +90,7 @@ async def test_a_killed_child_is_seen_to_end(hatchery: Hatchery, launch: Launch)
 
     os.kill(pid, signal.SIGKILL)
 
-    assert await end in ("killed by SIGKILL", "died")
+    assert await end == "killed by SIGKILL"
     assert not alive(pid)
 
 
@@ -131,7 +131,7 @@ async def test_arguments_reach_the_child(hatchery: Hatchery) -> None:
     ("launch", "how"),
     [
         (executor(child_mains.fail), "RuntimeError: a bug"),
-        (executor(child_mains.kill_myself), "died"),
+        (executor(child_mains.kill_myself), "killed by SIGKILL"),
         (executor(child_mains.run, child_mains.fail_to_attach), "died"),
     ],
     ids=["fails", "killed", "not attached"],
@@ -203,7 +203,9 @@ async def test_a_call_that_takes_too_long_is_killed() -> None:
         await children.call(child_mains.sleep_for_ever, patience=0.2)
 
 
-async def test_a_fork_server_that_was_killed_is_replaced(hatchery: Hatchery) -> None:
+async def test_a_fork_server_that_was_killed_is_replaced(
+    hatchery: Hatchery, caplog: pytest.LogCaptureFixture
+) -> None:
     server = await children.call(os.getppid, patience=20)
     os.kill(server, signal.SIGKILL)
     # Its end is awaited without taking it from who has to notice it.
@@ -212,6 +214,7 @@ async def test_a_fork_server_that_was_killed_is_replaced(hatchery: Hatchery) -> 
     child, end = hatchery.launch(executor())
     await hatchery.ready()
 
+    assert caplog.text.count("the fork server died") == 1
     child.line.say(lifeline.Stop())
     assert await end == "finished"
 

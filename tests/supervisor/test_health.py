@@ -45,3 +45,18 @@ def test_all_missing_roles_are_named_in_the_order_of_their_weight() -> None:
 def test_a_broker_that_is_down_is_the_reason_before_all_others() -> None:
     assert health.judge([], broker_up=False, at=0.0).reason == "the broker does not answer"
     assert not health.judge(ALL, broker_up=False, at=0.0).ready
+
+
+def judged(at: float, *rows: lifeline.ProcessInfo) -> lifeline.Health:
+    return health.judge(rows, broker_up=True, at=at)
+
+
+def test_readiness_that_is_lost_and_regained_is_told_once_each() -> None:
+    lacking = [each for each in ALL if each.role != "pre"]
+    looks = [judged(1.0, *ALL), judged(2.0, *lacking), judged(3.0), judged(5.5, *ALL)]
+    readiness = health.Readiness()
+
+    told = [readiness.look(each) for each in [*looks, judged(6.0, *ALL), judged(7.0, *lacking)]]
+
+    lost = "the server is not ready: no live process: pre"
+    assert told == ["", lost, "", "the server is ready again after 3.5 s", "", lost]

@@ -99,6 +99,22 @@ async def test_a_child_that_dies_is_replaced_after_a_pause(
     assert around.states == ["starting", "ready", "backing-off", "starting", "ready"]
 
 
+async def test_the_return_of_a_slot_is_told_once_after_any_number_of_deaths(
+    make: Make, nursery: fakes.Nursery, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    make()
+    first = await started(nursery)
+    first.speak(lifeline.Ready())
+    first.end("died")
+    (await started(nursery, 2)).end("died")
+    assert "again after" not in caplog.text
+
+    (await started(nursery, 3)).speak(lifeline.Ready())
+
+    assert caplog.text.count("pre:3 is ready again after 0.") == 1
+
+
 async def test_what_it_held_is_given_back_before_its_successor_starts(
     nursery: fakes.Nursery, around: Surroundings
 ) -> None:

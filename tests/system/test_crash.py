@@ -46,6 +46,8 @@ def test_killed_broker_costs_no_request(server: servers.Server, sample: bytes) -
     assert sending.ledger.broken == []
     assert set(sending.ledger.statuses) <= {200, 503}, "refused while away, never lost"
     assert sending.ledger.statuses[-1] == 200
+    assert "broker is ready again after " in server.log
+    assert 'parallax_restarts{role="broker"} 1.0' in server.get("/metrics").text
     server.wait_idle()
 
 
@@ -98,6 +100,7 @@ def test_killed_fork_server_is_replaced(server: servers.Server, sample: bytes) -
         "everything is back",
         30.0,
     )
+    assert server.log.count("the fork server died; all its processes start again") == 1
     assert load.detect(server.url, sample).status_code == 200
 
 

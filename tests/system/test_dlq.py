@@ -76,9 +76,14 @@ def test_a_model_that_raises_leaves_its_traceback_and_is_replayed_when_mended(
     onnx_fussy.write(tmp_path / "fussy.onnx")
     with servers.serve("--models", str(tmp_path), "--cpu-workers", "1") as server:
         version = server.status()["models"][0]["version"]
-        assert load.detect(server.url, sample, model="fussy").status_code == 500
+        failed = load.detect(server.url, sample, model="fussy")
+        assert failed.status_code == 500
         letter = letter_with_picture(server)
         assert (letter["stage"], letter["losses"]) == ("infer", 0)
+        known = f"(X-Request-ID {failed.headers['X-Request-ID']}) is dead letter {letter['id']} now"
+        assert f"{known} (model fussy, model_failed); parallax dlq show" in server.log
+        count = 'parallax_dead_letters_total{code="model_failed"} 1.0'
+        assert count in server.get("/metrics").text
         assert letter["cause"].startswith("model_failed: ")
         assert "out of data bounds" in letter["traceback"]
 

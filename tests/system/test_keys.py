@@ -211,6 +211,10 @@ def test_a_key_is_revoked_while_the_server_runs(path: Path, sample: bytes) -> No
         wait.wait_until(lambda: "keys stay as they were" in server.log, "the mistake is told")
         assert status(server, sample, RIGHT[1]) == 200
 
+        server.wait_restarted("api", server.kill("api"))
+        assert status(server, sample, RIGHT[1]) == 200
+        assert status(server, sample, WRONG) == 401
+
         put(path, FILE)
         wait.wait_until(lambda: status(server, sample, RIGHT[1]) == 401, "the key is void")
         assert status(server, sample, OPERATOR) == 200

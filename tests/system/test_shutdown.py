@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from parallax.supervisor import fleet
 from tests.support import load, onnx_slow, wait
 from tests.support import server as servers
 
@@ -83,3 +84,20 @@ def test_whole_process_group_may_get_the_signal(sample: bytes) -> None:
             servers.signal_if_alive(pid, signal.SIGTERM)
         assert server.process.wait(30) == 0
         assert "restart" not in server.log
+
+
+def test_signal_after_crashes_is_announced_like_any_other() -> None:
+    with servers.serve("--cpu-workers", "1") as server:
+        for _ in range(fleet.HOPELESS + 1):
+            server.wait_restarted("pre", server.kill("pre"))
+        shown = server.get("/metrics").text
+        assert f'parallax_restarts{{role="pre"}} {fleet.HOPELESS + 1}.0' in shown
+        assert server.stop() == 0
+        assert "\nstopping " in server.log
+        assert "\nstopped " in server.log
+        assert "pre:0 ended: killed by SIGKILL; restart 6 in " in server.log
+        assert server.log.count("pre:0 is ready again after ") == fleet.HOPELESS + 1
+        assert "the server is not ready: no live process: pre" in server.log
+        assert "the server is ready again after " in server.log
+        last = server.log.rsplit("\nstopping ", 1)[1]
+        assert "not ready" not in last, "what is stopped is not lost"

@@ -1,11 +1,15 @@
 """HTTPS from the command line to the answer: start, status, bench, and a certificate that is no
 good."""
 
+import contextlib
+import os
+import signal
 import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
@@ -38,6 +42,13 @@ def issued(tmp_path_factory: pytest.TempPathFactory) -> certificates.Issued:
 @pytest.fixture(scope="module")
 def server(issued: certificates.Issued) -> Iterator[servers.Server]:
     """A server that shows it."""
+    with serving(issued) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def serving(issued: certificates.Issued) -> Iterator[servers.Server]:
+    """Run a server with a certificate."""
     files = ("--tls-cert", str(issued.certificate), "--tls-key", str(issued.key))
     with servers.starting("--cpu-workers", "1", *files) as running:
         wait.wait_until(lambda: servers.READY.search(running.log), "it is ready", 60.0)
@@ -80,6 +91,48 @@ def test_bench_measures_over_https(server: servers.Server, issued: certificates.
     asked = ("bench", "--url", server.url, "--duration", "1", "--warmup", "0")
     done = parallax(server, *asked, SSL_CERT_FILE=str(issued.authority))
     assert done.returncode == 0, done.stderr
+    for more in ((), ("--model", "demo")):
+        stranger = parallax(server, *asked, *more)
+        assert stranger.returncode != 0
+        assert "not trusted" in stranger.stderr
+        assert "set SSL_CERT_FILE" in stranger.stderr
+
+
+def status(server: servers.Server, authority: bytes) -> dict[str, Any] | None:
+    """Return the status if the server shows a certificate of this authority."""
+    trust = ssl.create_default_context(cadata=authority.decode())
+    try:
+        return dict(httpx.get(f"{server.url}/status", verify=trust, timeout=30).json())
+    except httpx.TransportError:
+        return None
+
+
+def api_pid(server: servers.Server, authority: bytes) -> int:
+    """Return the process that serves HTTP, or 0."""
+    rows = (status(server, authority) or {"processes": []})["processes"]
+    return next((int(row["pid"]) for row in rows if row["role"] == "api"), 0)
+
+
+def test_no_api_process_is_missed_while_the_certificate_is_spoilt(
+    tmp_path: Path, sample: bytes
+) -> None:
+    issued = certificates.issue(tmp_path)
+    authority = issued.authority.read_bytes()
+    trust = ssl.create_default_context(cadata=authority.decode())
+    with serving(issued) as server:
+        old = api_pid(server, authority)
+        issued.certificate.write_text("nothing")
+        os.kill(old, signal.SIGKILL)
+        wait.wait_until(
+            lambda: api_pid(server, authority) not in {0, old}, "another is there", 60.0
+        )
+        url, content = f"{server.url}/infer/object_detection", load.body(sample)
+        assert httpx.post(url, json=content, verify=trust, timeout=60).status_code == 200
+        assert server.log.count("the certificate from before is used") == 1
+        assert "Traceback" not in server.log
+
+        renewed = certificates.issue(tmp_path).authority.read_bytes()
+        wait.wait_until(lambda: status(server, renewed) is not None, "the new one is shown", 60.0)
 
 
 def test_a_certificate_that_is_none_ends_the_start(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from parallax.contract import tasks
 
 _TIMEOUT = 10.0
 _PRODUCT = "parallax"
+_MODELS = "/model/registry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,12 @@ class Server:
 
     def get(self, path: str) -> bytes | None:
         """Return the body of a 200; None for anything else."""
+        try:
+            return self._ask(path)
+        except (OSError, http.client.HTTPException):
+            return None
+
+    def _ask(self, path: str) -> bytes:
         # Proxies are for the world outside.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         request = urllib.request.Request(self._url + path, headers=self._headers)
@@ -48,9 +56,7 @@ class Server:
                 body: bytes = response.read()
         except urllib.error.HTTPError as refusal:
             refusal.close()
-            return None
-        except (OSError, http.client.HTTPException):
-            return None
+            raise
         return body
 
     def json(self, path: str) -> dict[str, Any]:
@@ -73,17 +79,34 @@ class Server:
         """
         for model in self._models():
             return model.id
-        raise failures.BenchError(
-            f"{self._url} does not answer, or does not say which models it serves; "
-            "check --url and --api-key, or name a model with --model"
-        )
+        raise failures.BenchError(f"{self._url} {self._why()}")
+
+    def check_trust(self) -> None:
+        """Make sure that its certificate, if it has one, is no obstacle.
+
+        Raises:
+            BenchError: it is not trusted.
+        """
+        try:
+            self._ask(_MODELS)
+        except (OSError, http.client.HTTPException) as problem:
+            if isinstance(_cause(problem), ssl.SSLCertVerificationError):
+                raise failures.BenchError(f"{self._url} {_explained(problem)}") from problem
+
+    def _why(self) -> str:
+        """Return why it does not say which models it serves."""
+        try:
+            self._ask(_MODELS)
+        except (OSError, http.client.HTTPException) as problem:
+            return _explained(problem)
+        return "does not say which models it serves; name one with --model"
 
     def model(self, name: str) -> Model:
         """Return what it says of a model; of one that it does not list, its name alone."""
         return next((model for model in self._models() if name in model.names), Model(name))
 
     def _models(self) -> Iterator[Model]:
-        for row in _rows(self.json("/model/registry"), "models"):
+        for row in _rows(self.json(_MODELS), "models"):
             if isinstance(row.get("model_id"), str):
                 aliases, task = row.get("request_aliases"), row.get("task_type")
                 yield Model(
@@ -111,3 +134,25 @@ class Server:
 def _rows(found: dict[str, Any], name: str) -> list[dict[str, Any]]:
     rows = found.get(name)
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _cause(problem: Exception) -> object:
+    return getattr(problem, "reason", None) or problem
+
+
+def _explained(problem: Exception) -> str:
+    """Return what came instead of an answer, and what to do about it."""
+    cause = _cause(problem)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"shows a certificate that is not trusted ({cause.verify_message}): set SSL_CERT_FILE "
+            "to the PEM file of its authority"
+        )
+    if not isinstance(problem, urllib.error.HTTPError):
+        return f"does not answer ({cause}); check --url"
+    if problem.code == http.client.UNAUTHORIZED:
+        return "does not let us in (401): name one of its API keys with --api-key"
+    return (
+        f"does not say which models it serves ({problem.code} {problem.reason}); check --url and "
+        "--api-key, or name a model with --model"
+    )

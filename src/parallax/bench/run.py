@@ -68,8 +68,9 @@ def run(
     """
     if asked.url is not None:  # a mistake is better told before all that follows
         targets.address(asked.url)
-        first = inquiry.Server(asked.url, asked.key).first_model
-        asked = structs.replace(asked, model=asked.model or first())
+        there = inquiry.Server(asked.url, asked.key)
+        there.check_trust()
+        asked = structs.replace(asked, model=asked.model or there.first_model())
     progress.now("making pictures" if asked.images is None else "reading pictures")
     found = pictures.load(asked.images)
 

@@ -29,6 +29,7 @@ def write_all(broker: base.BlockingBroker, directory: Path) -> int:
     for letter in all_letters(broker):
         folder = directory / letter.id
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)  # one that was there already keeps its mode else
         facts = letter_facts.all_of(letter)
         (folder / "letter.json").write_text(json.dumps(facts, indent=2) + "\n")
         if letter.trace:

@@ -24,13 +24,14 @@ def command(url: str | None, as_json: bool, config_path: Path | None) -> None:
     with failures.reported():
         # The settings' key is for the settings' server, and for no other.
         key = certificate = None
+        ours = url is None
         if url is None:
             http = load.read({}, sources.environment(), config_path).settings.http
             certificate = http.tls_cert
             scheme = "http" if certificate is None else "https"
             url = status_client.local_url(http.host, http.port, scheme)
             key = next(iter(http.api_keys), None)
-        status = status_client.fetch(url, key, certificate)
+        status = status_client.fetch(url, key, certificate, ours=ours)
     if as_json:
         click.echo(json.dumps(status))
         sys.exit(0)

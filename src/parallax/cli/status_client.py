@@ -28,11 +28,14 @@ def local_url(host: str, port: int, scheme: str = "http") -> str:
     return f"{scheme}://{shown}:{port}"
 
 
-def fetch(url: str, key: str | None = None, certificate: str | None = None) -> dict[str, Any]:
+def fetch(
+    url: str, key: str | None = None, certificate: str | None = None, *, ours: bool = False
+) -> dict[str, Any]:
     """Return the server's status; ``processes``, ``streams`` and ``models`` are always there.
 
     With ``certificate`` (a PEM file) a https server must show just that, under whatever name; else
-    one that this machine trusts (``SSL_CERT_FILE`` names others).
+    one that this machine trusts (``SSL_CERT_FILE`` names others). ``ours`` is the server of the
+    settings, whose key it gets.
 
     Raises:
         StartupError: nothing answers there, or not a parallax server, or one that wants another
@@ -42,7 +45,7 @@ def fetch(url: str, key: str | None = None, certificate: str | None = None) -> d
         raise errors.SettingsError(f"--url: {url!r} is not a http:// or https:// address")
     target = url.rstrip("/") + "/status"
     try:
-        status = json.loads(_get(target, key, certificate))
+        status = json.loads(_get(target, key, certificate, ours=ours))
     except (OSError, http.client.HTTPException) as problem:
         reason = getattr(problem, "reason", None) or problem
         raise errors.StartupError(
@@ -53,7 +56,7 @@ def fetch(url: str, key: str | None = None, certificate: str | None = None) -> d
     return _complete(status, target)
 
 
-def _get(target: str, key: str | None, certificate: str | None) -> bytes:
+def _get(target: str, key: str | None, certificate: str | None, *, ours: bool) -> bytes:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     # Proxies are for the world outside; the status is asked on the machine or its network.
     opener = urllib.request.build_opener(
@@ -70,7 +73,7 @@ def _get(target: str, key: str | None, certificate: str | None) -> bytes:
         if refusal.code == http.client.SERVICE_UNAVAILABLE and body.startswith(b"{"):
             return body  # not ready, and saying so
         if refusal.code == http.client.UNAUTHORIZED:
-            raise errors.StartupError(_unauthorized(target, key)) from refusal
+            raise errors.StartupError(_unauthorized(target, key, ours=ours)) from refusal
         if refusal.code == http.client.FORBIDDEN:
             raise errors.StartupError(_forbidden(target)) from refusal
         raise
@@ -84,9 +87,14 @@ def _trust(certificate: str | None) -> ssl.SSLContext:
     return context
 
 
-def _unauthorized(target: str, key: str | None) -> str:
+def _unauthorized(target: str, key: str | None, *, ours: bool) -> str:
     if key is not None:
         return f"{target} does not take the API key of the settings; PARALLAX_API_KEY names another"
+    if ours:
+        return (
+            f"{target}: the server asks for an API key: "
+            "set PARALLAX_API_KEY to one with admin rights"
+        )
     return (
         f"{target} asks for an API key; with --url no key is sent. "
         "Use PARALLAX_PORT=… PARALLAX_API_KEY=… parallax status instead."

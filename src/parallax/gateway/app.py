@@ -15,6 +15,7 @@ from parallax.gateway import (
     encodings,
     keyring,
     keys,
+    metrics,
     openapi,
     operation,
     router,
@@ -40,8 +41,9 @@ EXPOSED = (
 
 def build(api: context.ApiContext) -> applications.Starlette:
     """Return the ASGI application over these parts."""
+    metrics.begin()
     served = routes.operations(api)
-    ring = keyring.Keyring(api.settings.http)
+    ring = keyring.Keyring(api.settings.http, api.spare_keys)
     # Pages of other sites are told why they are refused by headers that CORS adds.
     shedder = None if api.settings.http.allow_origins else shedding.Shedder(api, served)
     app = _Application(middleware=layers(api, served, ring, shedder))

@@ -13,7 +13,7 @@ from parallax.contract import errors, lifeline, roster, spec
 from parallax.gateway import dispatch
 from parallax.gateway.remote import fetch
 from parallax.observe import logs
-from parallax.settings import concerns
+from parallax.settings import concerns, key_file
 
 
 class HealthBoard:
@@ -164,3 +164,5 @@ class ApiContext:
     clock: Callable[[], float] = time.monotonic
     recent_logs: logs.Ring | None = None
     """The log of this process, if it is kept for ``/logs``."""
+    spare_keys: tuple[key_file.Key, ...] = ()
+    """The clients' keys that are let in while their file cannot be used."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from parallax.aio import tasks
 from parallax.broker import base
 from parallax.contract import errors, messages, spec, wire
-from parallax.gateway import keepsakes, metrics, outbox, pending, usage
+from parallax.gateway import identifiers, keepsakes, metrics, outbox, pending, usage
 from parallax.policy import gate
 from parallax.settings import concerns
 from parallax.slab import pictures as shelves
@@ -42,6 +42,7 @@ class Dispatcher:
         self._shelf = shelf
         self._keepsakes = keepsakes.Keepsakes(broker, shelf)
         self._gate = gate.Gate(limits.max_in_flight)
+        metrics.MAX_IN_FLIGHT.set(limits.max_in_flight)
         self._prefix = secrets.token_hex(8)
         self._counter = itertools.count()
 
@@ -134,6 +135,7 @@ class Dispatcher:
         request = f"{self._prefix}{next(self._counter):x}"
         budget_ms = max(0, int((deadline - now) * 1000))
         flight = pending.Flight(request, now, asyncio.get_running_loop().create_future())
+        flight.model, flight.exchange = model, identifiers.exchange()
         places: list[messages.ArrayRef | None] = []
         try:
             for item, picture in enumerate(pictures):

@@ -1,13 +1,26 @@
-"""Random ids for requests and answers: version 4 UUIDs (RFC 9562) as text.
+"""Random ids for requests and answers: version 4 UUIDs (RFC 9562) as text; and the id of the
+exchange under way.
 
 Written from the random bits at once; ``uuid.uuid4`` builds an object that nobody needs.
 """
 
+import contextvars
 import os
 
 _VERSION = 0x4 << 76
 _VARIANT = 0x2 << 62
 _FREE = (1 << 128) - 1 ^ (0xF << 76) ^ (0x3 << 62)
+_exchange: contextvars.ContextVar[str] = contextvars.ContextVar("exchange", default="")
+
+
+def enter(exchange: str) -> None:
+    """Say which exchange the present task, and those that it starts, work for."""
+    _exchange.set(exchange)
+
+
+def exchange() -> str:
+    """Return the id of the exchange that the present task works for; empty if it is none."""
+    return _exchange.get()
 
 
 def compact() -> str:

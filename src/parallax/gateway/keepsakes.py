@@ -42,9 +42,14 @@ class Keepsakes:
         if not part.letter:
             return
         log.warning(
-            "picture %d of request %s is dead letter %s now",
+            "picture %d of request %s (X-Request-ID %s) is dead letter %s now (model %s, %s);"
+            " parallax dlq show %s",
             part.item,
             part.flight.request,
+            part.flight.exchange or "none",
+            part.letter,
+            part.flight.model,
+            part.cause,
             part.letter,
         )
         # What travelled through the broker is in the letter already.

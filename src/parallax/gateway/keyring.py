@@ -5,21 +5,18 @@ taken away from a client at any time without a restart.
 import asyncio
 import hmac
 import logging
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from parallax.contract import errors
 from parallax.gateway import callers
 from parallax.policy import admission
-from parallax.settings import concerns, key_file
+from parallax.settings import concerns, key_file, stamps
 
 log = logging.getLogger(__name__)
 
 INTERVAL = 1.0
 """Seconds between two looks at the file."""
-
-_Stamp = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +33,14 @@ class Keyring:
     """Knows callers by their keys.
 
     A file that cannot be used changes nothing: who was let in before still is. A process that
-    has not read it yet, because it was started in place of another, lets nobody of it in.
+    was started in place of another meanwhile goes by ``spare``, which are the keys from before.
     """
 
-    def __init__(self, http: concerns.HttpSettings) -> None:
+    def __init__(self, http: concerns.HttpSettings, spare: tuple[key_file.Key, ...] = ()) -> None:
         self._http = http
+        self._keys = spare
         self._holders: tuple[Holder, ...] = ()
-        self._stamp: _Stamp | None = None
+        self._holders = tuple(self._held(spare))
         self._look()
 
     def find(self, key: str) -> Holder | None:
@@ -63,31 +61,26 @@ class Keyring:
 
     def refresh(self) -> None:
         """Read the file if it is not the one that was read last."""
-        if self._stamp != self._stamp_now():
+        if self._stamp != stamps.of(self._http.api_keys_file):
             self._look()
 
     def _look(self) -> None:
         # The stamp first: what is written after it shows in the next look.
-        self._stamp = self._stamp_now()
+        self._stamp = stamps.of(self._http.api_keys_file)
         try:
             keys = key_file.collect(self._http)
         except errors.SettingsError as problem:
-            log.error(
-                "keys stay as they were (%d), the new file is not usable: %s",
-                len(self._holders),
-                problem.message,
-            )
+            log.error("%s, the new file is not usable: %s", self._remain(), problem.message)
             return
-        before = {holder.digest: holder.caller.name for holder in self._holders}
-        after = {key.digest: key.name for key in keys}
+        before, self._keys = self._keys, keys
         self._holders = tuple(self._held(keys))
         if self._http.api_keys_file is not None:
-            log.info(
-                "%d keys; new: %s; gone: %s",
-                len(keys),
-                _names(after, before),
-                _names(before, after),
-            )
+            log.info("%s", "; ".join([_count(keys), *_changes(before, keys)]))
+
+    def _remain(self) -> str:
+        if self._keys:
+            return f"keys stay as they were ({len(self._keys)})"
+        return "no key is known yet and nobody let in"
 
     def _held(self, keys: Iterable[key_file.Key]) -> Iterable[Holder]:
         gates = {(h.caller.name, h.caller.most): h.gate for h in self._holders}
@@ -98,13 +91,20 @@ class Keyring:
                 gate = admission.Admission(caller.most)
             yield Holder(key.digest, caller, gate)
 
-    def _stamp_now(self) -> _Stamp | None:
-        try:
-            found = os.stat(self._http.api_keys_file or "")
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+
+def _count(keys: Sequence[key_file.Key]) -> str:
+    return "1 key" if len(keys) == 1 else f"{len(keys)} keys"
 
 
-def _names(these: Mapping[bytes, str], those: Mapping[bytes, str]) -> str:
-    return ", ".join(sorted(these[digest] for digest in these.keys() - those.keys())) or "none"
+def _changes(before: Iterable[key_file.Key], after: Iterable[key_file.Key]) -> Iterator[str]:
+    """Yield what became of the keys, by their names."""
+    old, new = ({key.digest: key for key in keys} for keys in (before, after))
+    both = old.keys() & new.keys()
+    groups = {
+        "new": [new[digest].name for digest in new.keys() - both],
+        "gone": [old[digest].name for digest in old.keys() - both],
+        "changed": [new[digest].name for digest in both if old[digest] != new[digest]],
+    }
+    for what, names in groups.items():
+        if names:
+            yield f"{what}: {', '.join(sorted(names))}"

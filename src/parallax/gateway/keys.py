@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 from starlette import datastructures, types
 
-from parallax.gateway import bodies, callers, keyring, problems
+from parallax.gateway import bodies, callers, keyring, metrics, problems
 from parallax.policy import quota
 
 QUERY = "api_key"
@@ -66,6 +66,7 @@ class Guard:
             del body
         holder = self._ring.find(key)
         if holder is None:
+            metrics.UNAUTHORIZED.inc()
             raise problems.UnauthorizedError
         stay = None if holder.gate is None else quota.Stay(holder.gate)
         callers.admit(scope, holder.caller, stay)

@@ -184,7 +184,9 @@ class Mailbox:
             part.flight.fail(errors.InternalError("the reply could not be read"))
             return
         if reply.code:
-            part.letter = entry.letter
+            if entry.letter:
+                part.letter, part.cause = entry.letter, reply.code
+                metrics.DEAD_LETTERS.labels(reply.code).inc()
             part.flight.fail(errors.from_code(reply.code, reply.message))
             return
         total_ms = (self._clock() - part.flight.started) * 1000

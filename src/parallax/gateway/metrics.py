@@ -10,8 +10,8 @@ from collections.abc import Iterable
 import prometheus_client
 from prometheus_client import multiprocess
 
-from parallax.contract import roster
-from parallax.gateway import pending
+from parallax.contract import errors, lifeline, roster
+from parallax.gateway import pending, problems
 
 _FINE = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _STAGE = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 4, 16)
@@ -44,6 +44,11 @@ STAGE_SECONDS = prometheus_client.Histogram(
 IN_FLIGHT = prometheus_client.Gauge(
     "parallax_in_flight", "Pictures in flight.", multiprocess_mode="livesum"
 )
+MAX_IN_FLIGHT = prometheus_client.Gauge(
+    "parallax_max_in_flight",
+    "Pictures that may be in flight, over all api processes.",
+    multiprocess_mode="livesum",
+)
 REPLIES_DROPPED = prometheus_client.Counter(
     "parallax_replies_dropped_total",
     "Replies that nobody waited for (unknown) or that could not be read (malformed).",
@@ -60,12 +65,49 @@ QUOTA_REFUSED = prometheus_client.Counter(
     "Requests refused because their key had as much in flight as it may have, by name of the key.",
     ("key",),
 )
+UNAUTHORIZED = prometheus_client.Counter(
+    "parallax_unauthorized_total", "Requests refused because they had no key of this server."
+)
+DEAD_LETTERS = prometheus_client.Counter(
+    "parallax_dead_letters_total",
+    "Requests that became dead letters while their client waited, by the code of the error.",
+    ("code",),
+)
+READY = prometheus_client.Gauge(
+    "parallax_ready",
+    "1 while the pipeline can answer, else 0.",
+    multiprocess_mode="mostrecent",
+)
+RESTARTS = prometheus_client.Gauge(
+    "parallax_restarts",
+    "Restarts of processes since the server started, by role.",
+    ("role",),
+    multiprocess_mode="mostrecent",
+)
 PACKAGES = prometheus_client.Gauge(
     "parallax_models",
     "Model packages by state: loaded, loading, unloaded or refused.",
     ("state",),
     multiprocess_mode="mostrecent",
 )
+
+BURIED = (
+    errors.InternalError.code,
+    errors.MalformedEntryError.code,
+    errors.ModelFailedError.code,
+    errors.PoisonedError.code,
+)
+"""Codes of dead letters."""
+_ELSEWHERE = frozenset(
+    {
+        errors.SettingsError.code,
+        errors.StartupError.code,
+        problems.RemovedFeatureError.code,
+        problems.UnauthorizedError.code,
+        problems.UnknownPathError.code,
+    }
+)
+"""Codes with which no inference request ends: it never began."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _stages: dict[str, tuple[prometheus_client.Histogram, ...]] = {}
@@ -111,6 +153,24 @@ def count_outcome(code: str) -> None:
     if counter is None:
         counter = _outcomes[code] = OUTCOMES.labels(code)
     counter.inc()
+
+
+def begin() -> None:
+    """Show the codes at 0: an alert on their increase would miss the first event otherwise."""
+    for code in ("ok", "client_gone", *(problems.STATUS.keys() - _ELSEWHERE)):
+        OUTCOMES.labels(code)
+    for code in BURIED:
+        DEAD_LETTERS.labels(code)
+
+
+def show_health(health: lifeline.Health) -> None:
+    """Show whether the pipeline can answer, and how often processes were started again."""
+    READY.set(health.ready)
+    restarts: Counter[str] = Counter()
+    for process in health.processes:
+        restarts[process.role] += process.restarts
+    for role, count in restarts.items():
+        RESTARTS.labels(role).set(count)
 
 
 def show_packages(packages: Iterable[roster.Package]) -> None:

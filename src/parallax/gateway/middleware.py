@@ -43,6 +43,7 @@ class Stamp:
             return
         request_id = request_id_of(scope)
         scope[REQUEST_ID] = request_id
+        identifiers.enter(request_id.decode("ascii"))
 
         async def stamped(message: types.Message) -> None:
             if message["type"] == "http.response.start":

@@ -30,7 +30,18 @@ class Answer:
 class Part:
     """One picture of a request, from its submission to its answer."""
 
-    __slots__ = ("answer", "bulk", "flight", "item", "letter", "place", "queued", "record", "work")
+    __slots__ = (
+        "answer",
+        "bulk",
+        "cause",
+        "flight",
+        "item",
+        "letter",
+        "place",
+        "queued",
+        "record",
+        "work",
+    )
 
     def __init__(
         self, flight: "Flight", work: bytes, bulk: bytes, place: messages.ArrayRef | None
@@ -49,6 +60,8 @@ class Part:
         self.answer: Answer | None = None
         self.letter = ""
         """Id of the dead letter that it has become, if it has."""
+        self.cause = ""
+        """Code of the error for which it has."""
 
     @property
     def wanted(self) -> bool:
@@ -59,12 +72,15 @@ class Part:
 class Flight:
     """One request in flight: all its parts, and the future that its handler waits on."""
 
-    __slots__ = ("done", "missing", "parts", "request", "started")
+    __slots__ = ("done", "exchange", "missing", "model", "parts", "request", "started")
 
     def __init__(self, request: str, started: float, done: asyncio.Future[None]) -> None:
         self.request = request
         self.started = started
         self.done = done
+        self.model = ""
+        self.exchange = ""
+        """Id that the client knows the request by; empty if there is none."""
         self.parts: list[Part] = []
         self.missing = 0
 

@@ -27,17 +27,23 @@ FAREWELL = 1.0
 """Seconds for the errors that answer what was still in flight at the drain deadline."""
 
 
-def options(http: concerns.HttpSettings, refuse: shared.Refuse | None = None) -> shared.Options:
+def options(
+    http: concerns.HttpSettings,
+    refuse: shared.Refuse | None = None,
+    spare: tls.Pem | None = None,
+) -> shared.Options:
     """Return what the settings say about connections; ``refuse`` may turn requests down.
 
+    The ``spare`` certificate is used while the files cannot be.
+
     Raises:
-        SettingsError: the certificate cannot be used.
+        SettingsError: the certificate cannot be used, and there is no other.
     """
     given = tls.files(http)
     return shared.Options(
         max_connections=http.max_connections,
         refuse=refuse,
-        tls=None if given is None else tls.Certificates(given).current,
+        tls=None if given is None else tls.Certificates(given, spare=spare).current,
     )
 
 

@@ -6,6 +6,7 @@ repeats a key.
 """
 
 import hashlib
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,9 +19,9 @@ from parallax.contract import errors
 from parallax.settings import concerns, file, forms
 
 _TABLE = "key"
+_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{64}$")]
 Limit = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
@@ -29,7 +30,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True):
 
     name: Name
     key: str | None = None
-    sha256: Digest | None = None
+    sha256: str | None = None
     models: list[str] | None = None
     max_concurrent: Limit | None = None
     admin: bool | None = None
@@ -91,7 +92,11 @@ def _given(http: concerns.HttpSettings) -> tuple[Key, ...]:
 
 def _read(path: Path, max_concurrent: int) -> list[Key]:
     # A pipe would keep the reader waiting, and give its content only once.
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as problem:
+        raise errors.SettingsError(f"{path}: cannot be read: {problem.strerror}") from problem
+    if not there:
         raise errors.SettingsError(f"{path}: there is no such file")
     content = file.read(path)
     tables = content.pop(_TABLE, [])
@@ -122,6 +127,8 @@ def _entry(table: object) -> Entry:
     entry = msgspec.convert(table, Entry)
     if (entry.key is None) == (entry.sha256 is None):
         raise ValueError("needs either key or sha256, and not both")
+    if entry.sha256 is not None and not _DIGEST.fullmatch(entry.sha256):
+        raise ValueError("sha256: 64 hex digits")
     form = forms.FORMS["api-key"]
     if entry.key is not None and not form.matches(entry.key):
         raise ValueError(f"key is not {form.allowed}")

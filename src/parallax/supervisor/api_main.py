@@ -76,6 +76,7 @@ class _Api:
             board=self._board,
             version=version.VERSION,
             uuid=config.uuid,
+            spare_keys=config.spare_keys,
             recent_logs=logs.keep(logbook.SIZE) if settings.log.in_memory_logs else None,
         )
         await self._serve(api, descriptors)
@@ -108,7 +109,9 @@ class _Api:
             self._draining,
             patience,
             lambda: api.dispatcher.abort(too_late),
-            serve.options(api.settings.http, application.state.shedder),
+            serve.options(
+                api.settings.http, application.state.shedder, self._config.spare_certificate
+            ),
         )
         self._line.say(lifeline.Drained())
 
@@ -134,6 +137,7 @@ class _Api:
         match message:
             case lifeline.Health():
                 self._board.update(message)
+                metrics.show_health(message)
             case lifeline.Ping():
                 self._line.say(lifeline.Pong())
             case lifeline.Obeyed():

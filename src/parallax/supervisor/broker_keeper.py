@@ -119,6 +119,7 @@ class EmbeddedKeeper:
 
     async def run(self) -> None:
         """Start it again whenever it ends."""
+        away_since = 0.0
         while True:
             status = await self._broker.wait()
             if self._state == "stopping":
@@ -126,7 +127,9 @@ class EmbeddedKeeper:
             self._reason = f"ended with {status}"
             self._restarts += 1
             self._become("backing-off")
-            lived = time.monotonic() - self._started if self._started else 0.0
+            ended = time.monotonic()
+            lived = ended - self._started if self._started else 0.0
+            away_since = away_since or ended  # the first of several ends
             self._started = 0.0
             delay = self._backoff.after(lived)
             log.error("broker ended with %d; restart %d in %.2f s", status, self._restarts, delay)
@@ -136,6 +139,8 @@ class EmbeddedKeeper:
             try:
                 await self.start()
                 self.restarted.set()
+                log.info("broker is ready again after %.1f s", time.monotonic() - away_since)
+                away_since = 0.0
             except (errors.StartupError, OSError) as problem:
                 log.error("%s", problem)
 

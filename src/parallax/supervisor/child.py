@@ -8,6 +8,7 @@ All come from the fork server, which has imported the heavy modules once.
 
 import asyncio
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -25,6 +26,8 @@ from parallax.aio import lifeline as lifelines
 from parallax.aio import signals
 from parallax.contract import lifeline
 from parallax.observe import stderr
+
+log = logging.getLogger(__name__)
 
 _decoder = msgspec.msgpack.Decoder(lifeline.FromChild)
 _encoder = msgspec.msgpack.Encoder()
@@ -130,7 +133,7 @@ class ProcessChild:
         status = self._process.exitcode or 0
         self._process.close()
         self.line.close()
-        return f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
+        return _death(status) if status < 0 else f"exit status {status}"
 
 
 class ExecutorChild:
@@ -145,14 +148,15 @@ class ExecutorChild:
     ) -> None:
         self.line = Line(hear)
         _ensure_fork_server()
-        before = {process.pid for process in multiprocessing.active_children()}
+        before = set(multiprocessing.active_children())
         with self.line.child_end as child_end:
             self._executor = ProcessPoolExecutor(
                 1, mp_context=_context, initializer=attach, initargs=(child_end,)
             )
             self._call = self._executor.submit(run, *args)
-        started = [p.pid for p in multiprocessing.active_children() if p.pid not in before]
-        self._pid = next((pid for pid in started if pid), 0)
+        started = set(multiprocessing.active_children()) - before
+        self._process = next(iter(started), None)
+        self._pid = (self._process.pid if self._process else None) or 0
 
     @property
     def pid(self) -> int:
@@ -170,12 +174,12 @@ class ExecutorChild:
             await self.call
             how = "finished"
         except BrokenProcessPool:
-            how = "died"
+            how = ""
         except Exception as problem:  # noqa: BLE001 - whatever the worker raised ended it
             how = f"{type(problem).__name__}: {problem}"
         await asyncio.to_thread(self._executor.shutdown, wait=True)
         self.line.close()
-        return how
+        return how or _death(self._process.exitcode if self._process else None)
 
 
 async def call(function: Callable[..., T], *args: Any, patience: float) -> T:
@@ -207,6 +211,11 @@ def _follow(end: socket.socket) -> None:
     lifelines.Lifeline(end).listen(lambda _: None)
 
 
+def _death(status: int | None) -> str:
+    """Say which signal ended a process, if its exit status tells."""
+    return f"killed by {_signal_name(-status)}" if status is not None and status < 0 else "died"
+
+
 def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
@@ -235,8 +244,16 @@ def _ensure_fork_server() -> None:
 
     It inherits what is ignored: a SIGTERM to the whole group must not end it before us.
     """
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    before, known = signal.signal(signal.SIGTERM, signal.SIG_IGN), _fork_server_pid()
     try:
         forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGTERM, before)
+    if known is not None and known != _fork_server_pid():
+        log.error("the fork server died; all its processes start again")
+
+
+def _fork_server_pid() -> int | None:
+    """Return the pid of the last fork server; the library keeps it, and does not tell it."""
+    pid: int | None = getattr(forkserver._forkserver, "_forkserver_pid", None)
+    return pid

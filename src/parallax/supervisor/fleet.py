@@ -20,7 +20,7 @@ from parallax.observe import metric_files
 from parallax.settings import concerns
 from parallax.slab import slab as slabs
 from parallax.supervisor import child as children
-from parallax.supervisor import herald, keeper, mains, plan, sockets, streams
+from parallax.supervisor import credentials, herald, keeper, mains, plan, sockets, streams
 from parallax.supervisor.api_config import ApiConfig
 from parallax.workers import reclaimer, seating, stage_worker
 from parallax.workers.config import WorkerConfig
@@ -54,6 +54,7 @@ class Node:
     sockets: list[socket.socket]
     roster_path: str
     streams: streams.Streams
+    credentials: credentials.Credentials
 
 
 class Fleet:
@@ -169,10 +170,15 @@ class Fleet:
                 slab_layout=node.plan.slab,
                 arena=node.plan.api(slot),
             )
+
+            def equipped() -> ApiConfig:
+                held = node.credentials
+                return replace(config, spare_certificate=held.certificate, spare_keys=held.keys)
+
             return self._kept(
                 Role.API,
                 slot,
-                lambda hear: children.ProcessChild(hear, mains.api, (config, node.sockets)),
+                lambda hear: children.ProcessChild(hear, mains.api, (equipped(), node.sockets)),
                 lambda pid: self._forget_api(config, pid),
             )
 
@@ -256,7 +262,8 @@ class Fleet:
             return
         board.clear()
         if count:
-            log.warning("%s: %d entries given back", holder.consumer, count)
+            what = "entry" if count == 1 else "entries"
+            log.warning("%s: %d %s given back", holder.consumer, count, what)
 
     def _streams(self, stage: Stage) -> tuple[str, ...]:
         """Return the streams of a stage, as they are now."""

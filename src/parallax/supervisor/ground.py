@@ -19,13 +19,13 @@ from parallax.aio import rosters, tasks
 from parallax.broker import base, client, housekeeping, keys
 from parallax.contract import errors, lifeline, topology
 from parallax.contract.topology import Role, Stage
-from parallax.gateway.edge import tls
 from parallax.policy import shelf as shelves
 from parallax.settings import concerns, machine, sources
 from parallax.slab import file, slab
 from parallax.supervisor import (
     announce,
     broker_keeper,
+    credentials,
     environment,
     fleet,
     plan,
@@ -82,7 +82,7 @@ async def prepare(
     _warn_of_plain_pillow()
     cpus = machine.inspect(sources.environment()).cpus
     names = keys.Keys(settings.broker.namespace, settings.broker.node or "localhost")
-    listening = _listen(settings, stack)
+    listening, passes = _listen(settings, stack, crew)
     run_dir = _run_dir(stack)
     children.preload(PRELOAD)
     settings = settings if tune is None else await tune(settings, say)
@@ -111,6 +111,7 @@ async def prepare(
         sockets=listening,
         roster_path=str(roster),
         streams=flow,
+        credentials=passes,
     )
     await _prepare_streams(node, stack, crew, keeper.restarted)
     stocked = stock.make(settings, found, roster, flow, room.Room(planned, memory))
@@ -126,12 +127,16 @@ def _run_dir(stack: contextlib.AsyncExitStack) -> rundir.RunDir:
     return made
 
 
-def _listen(settings: concerns.Settings, stack: contextlib.AsyncExitStack) -> list[socket.socket]:
-    tls.check(settings.http)
+def _listen(
+    settings: concerns.Settings, stack: contextlib.AsyncExitStack, crew: tasks.Crew
+) -> tuple[list[socket.socket], credentials.Credentials]:
+    """Return the sockets, with what clients there are met with."""
+    passes = credentials.Credentials(settings.http)
     listening = sockets.bind(settings.http.host, settings.http.port)
     for each in listening:
         stack.callback(each.close)
-    return listening
+    crew.background(passes.watch(), "watch credentials")
+    return listening, passes
 
 
 def _url(settings: concerns.Settings, listening: list[socket.socket]) -> str:

@@ -63,6 +63,8 @@ class Keeper:
     """How the last process ended, or why it was killed."""
     _sentence: str = ""
     """Why the present process is being killed."""
+    _died_at: float | None = None
+    """When the predecessor of a process that is not ready yet ended."""
     _last_life: bool = False
     _was_ready: bool = False
 
@@ -179,6 +181,8 @@ class Keeper:
             return
         self._reason, self._sentence = self._sentence or how, ""
         self.restarts += 1
+        if self._died_at is None:  # of several deaths without a life between, the first
+            self._died_at = time.monotonic()
         self._become("backing-off")
         delay = self._backoff.after(self._worked)
         log.error("%s ended: %s; restart %d in %.2f s", self.name, how, self.restarts, delay)
@@ -197,6 +201,7 @@ class Keeper:
                 self._was_ready = True
                 self._ready_at = time.monotonic()
                 self._become("ready")
+                self._say_if_back()
                 self.hooks.heard(message)
             case lifeline.Failed():
                 self.failure = errors.from_code(message.code, message.message)
@@ -212,6 +217,12 @@ class Keeper:
                 self.hooks.heard(message)
             case lifeline.Pong():
                 pass  # that it was heard is all there is to it
+
+    def _say_if_back(self) -> None:
+        if self._died_at is not None and self.state == "ready":
+            seconds = self._ready_at - self._died_at
+            log.info("%s is ready again after %.1f s", self.name, seconds)
+            self._died_at = None
 
     def _become(self, state: str) -> None:
         if self._stopping.is_set() and state == "ready":

@@ -19,6 +19,7 @@ import uvloop
 from msgspec import structs
 
 from parallax.aio import tasks
+from parallax.contract import errors
 from parallax.observe import logs, stderr
 from parallax.settings import concerns
 from parallax.supervisor import announce, fleet, ground, health, keeper, pid1
@@ -82,6 +83,9 @@ class Supervisor:
         self._signals = Signals()
         self._changed = asyncio.Event()
         self._fleet: fleet.Fleet | None = None
+        self._readiness = health.Readiness()
+        self._served = False
+        """Between start and stop: whether it is news that the server is not ready."""
 
     async def run(self) -> int:
         """Start, keep, stop. Every resource is given back on every way out."""
@@ -113,13 +117,18 @@ class Supervisor:
         running.start(crew)
         crew.start(self._report(running, base), "report health")
         crew.start(running.watch(), "watch processes")
+        failed = False
         try:
             if await self._unless_signalled(self._until_ready(running), crew):
                 self._say.ready(base.url, base.stock.rollout.roster.serving)
+                self._served = True
                 base.stock.start(crew)
                 await crew.until(self._signals.first)
+        except errors.ParallaxError:
+            failed = True  # whoever catches it says all there is to say
+            raise
         finally:
-            await self._stop(running)
+            await self._stop(running, silently=failed)
 
     async def _unless_signalled(self, work: Coroutine[Any, Any, T], crew: tasks.Crew) -> T | None:
         """Return what the work returns, or None when a signal comes first."""
@@ -156,6 +165,8 @@ class Supervisor:
             table = [base.own_row(now), *([broker] if broker else []), *rows]
             told = health.judge(table, broker_up=base.broker.up, at=now)
             slab = base.node.slab
+            if self._served and (line := self._readiness.look(told)):
+                log.log(logging.INFO if told.ready else logging.WARNING, line)
             running.tell_apis(
                 structs.replace(told, slots=slab.layout.total_slots, slots_held=len(slab.held()))
             )
@@ -171,11 +182,11 @@ class Supervisor:
         await asyncio.sleep(0)
         changed.clear()
 
-    async def _stop(self, running: fleet.Fleet) -> None:
-        failed = running.failure()
-        if failed is None:
+    async def _stop(self, running: fleet.Fleet, *, silently: bool) -> None:
+        self._served = False
+        if not silently:
             self._say.line("stopping", "answering what is in flight; a second signal forces")
         await running.drain(self._settings.limits.drain_timeout + FAREWELL)
         await running.stop(keeper.STOP_PATIENCE)
-        if failed is None:
+        if not silently:
             self._say.line("stopped", f"{len(running.all)} processes")

@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import os
+import resource
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from parallax.contract import errors
+from parallax.gateway import serve
 from parallax.gateway.edge import shared, tls
 from parallax.settings import concerns
 from tests.gateway import support
@@ -114,6 +118,84 @@ def test_a_certificate_that_cannot_be_used_does_not_replace_the_old_one(
     assert "kept" in caplog.text
 
 
+def spoil_certificate(issued: certificates.Issued) -> None:
+    issued.certificate.write_text("nothing")
+
+
+def renew_half(issued: certificates.Issued) -> None:
+    """Leave what an ordinary renewal does for some seconds: the key follows the certificate."""
+    key = issued.key.read_bytes()
+    certificates.issue(issued.key.parent)
+    issued.key.write_bytes(key)
+
+
+def remove_key(issued: certificates.Issued) -> None:
+    issued.key.unlink()
+
+
+@pytest.mark.parametrize("spoil", [spoil_certificate, renew_half, remove_key])
+async def test_a_process_that_starts_beside_unusable_files_uses_the_certificate_from_before(
+    issued: certificates.Issued,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    spoil: Callable[[certificates.Issued], None],
+) -> None:
+    monkeypatch.setattr(tls, "LOOK_EVERY", 0.0)
+    trust = ssl.create_default_context(cafile=issued.authority)
+    http = concerns.HttpSettings(tls_cert=str(issued.certificate), tls_key=str(issued.key))
+    before = tls.usable(http)
+    spoil(issued)
+    started = serve.options(http, spare=before)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    async with serving.serving(options=started) as server:
+        _, writer = await connect(server, trust)
+        writer.close()
+        newer = certificates.issue(issued.key.parent)
+        _, writer = await connect(server, ssl.create_default_context(cafile=newer.authority))
+        writer.close()
+
+
+def test_without_a_certificate_from_before_unusable_files_are_an_error(
+    issued: certificates.Issued,
+) -> None:
+    issued.certificate.write_text("nothing")
+
+    with pytest.raises(errors.SettingsError, match="there is no certificate"):
+        serve.options(concerns.HttpSettings(tls_cert=str(issued.certificate)))
+
+
+def test_what_files_held_does_not_show(issued: certificates.Issued) -> None:
+    found = tls.read(tls.Files(str(issued.certificate), str(issued.key)))
+
+    assert b"PRIVATE KEY" in found.key
+    assert "PRIVATE KEY" not in repr(found)
+
+
+@pytest.mark.timeout(30)
+def test_neither_a_pipe_nor_what_has_no_end_is_read(tmp_path: Path) -> None:
+    pipe, large = tmp_path / "pipe", tmp_path / "large"
+    os.mkfifo(pipe)
+    large.write_bytes(b"x" * (tls.LARGEST + 1))
+
+    with pytest.raises(errors.SettingsError, match="it is no file"):
+        tls.read(tls.Files(str(pipe)))
+    with pytest.raises(errors.SettingsError, match="more than"):
+        tls.read(tls.Files(str(large)))
+
+
+def test_what_cannot_be_loaded_for_want_of_descriptors_is_told(
+    issued: certificates.Issued,
+) -> None:
+    found = tls.read(tls.Files(str(issued.certificate), str(issued.key)))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(errors.SettingsError, match="Too many open files"):
+            tls.context(found)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 async def test_a_silent_handshake_ends(
     issued: certificates.Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,12 +252,12 @@ def test_wrong_files_are_named(
 
     settings = concerns.HttpSettings(tls_cert=str(issued.certificate), tls_key=str(issued.key))
     with pytest.raises(errors.SettingsError, match=said):
-        tls.check(settings)
+        tls.usable(settings)
 
 
 def test_a_key_without_a_certificate_is_a_mistake() -> None:
     with pytest.raises(errors.SettingsError, match=r"^--tls-key: .*--tls-cert"):
-        tls.check(concerns.HttpSettings(tls_key="x"))
+        tls.usable(concerns.HttpSettings(tls_key="x"))
 
 
 def test_no_certificate_means_no_encryption() -> None:
