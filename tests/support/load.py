@@ -1,6 +1,7 @@
 """Requests as clients send them, and a ledger of what became of each."""
 
 import base64
+import collections
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -48,7 +49,8 @@ class Ledger:
         """Check that every request has one answer: the right one, or one of these statuses."""
         assert self.broken == []
         assert self.answered == self.sent
-        assert set(self.statuses) <= {httpx.codes.OK, *others}
+        found = collections.Counter(self.statuses)
+        assert set(found) <= {httpx.codes.OK, *others}, found
         found = {
             len(answer["predictions"])
             for answer, status in zip(self.answers, self.statuses, strict=True)

@@ -1,6 +1,7 @@
 """A run that does not end costs its process, and only its own items are blamed."""
 
 import asyncio
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,27 @@ def test_a_board_can_be_accused_as_a_whole(tmp_path: Path) -> None:
     world.slab.board(1).accuse()
 
     assert (world.slab.board(1).hung, world.slab.board(1).read()) == (True, frozenset({"1-0"}))
+
+
+def test_runs_of_two_streams_whose_entries_have_the_same_ids_are_told_apart(tmp_path: Path) -> None:
+    world = worlds.World(tmp_path)
+    watching = guard.Guard(world.slab.board(1), 60.0, lambda: None)
+    one = run_of(world, "a")
+    other = dataclasses.replace(one)
+    assert one.ids == other.ids
+
+    for run in (one, other):
+        watching.begin(run, 1.0)
+    watching.end(one)
+    watching.end(other)
+
+
+def test_a_board_still_shows_an_entry_when_its_namesake_is_done(tmp_path: Path) -> None:
+    board = worlds.World(tmp_path).slab.board(1)
+    board.begin("1-0")
+    board.begin("1-0")
+
+    board.end("1-0")
+    assert board.read() == {"1-0"}
+    board.end("1-0")
+    assert not board.read()

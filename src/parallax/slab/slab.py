@@ -11,6 +11,7 @@ import math
 import mmap
 import struct
 import time
+from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -283,17 +284,27 @@ class Board:
         self._row = row[0]
         self._room = len(self._row["ids"])
         self._working: dict[str, float] = {}
+        self._doubles: Counter[str] = Counter()
+        """Entries of several streams may have the same id: how many of them, less one."""
 
     def begin(self, *ids: str) -> None:
         """Note entries as being worked on from now on."""
         now = time.monotonic()
-        self._working.update(dict.fromkeys(ids, now))
+        for entry in ids:
+            if entry in self._working:
+                self._doubles[entry] += 1
+            else:
+                self._working[entry] = now
         self._write()
 
     def end(self, *ids: str) -> None:
         """Note entries as done."""
         for entry in ids:
-            self._working.pop(entry, None)
+            if self._doubles[entry] > 0:
+                self._doubles[entry] -= 1
+            else:
+                self._working.pop(entry, None)
+                del self._doubles[entry]
         self._write()
 
     def read(self) -> frozenset[str]:
@@ -315,7 +326,7 @@ class Board:
         it. Without ids: what is noted already."""
         self._row["hung"] = 1
         if ids:
-            self._working = {each: self._working[each] for each in ids}
+            self._working = {each: self._working[each] for each in ids if each in self._working}
             self._write()
 
     def clear(self) -> None:

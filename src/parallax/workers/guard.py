@@ -29,18 +29,19 @@ class Guard:
     def __init__(self, board: slabs.Board, longest: float, kill: Callable[[], None]) -> None:
         self._board = board
         self._kill = kill
-        self._watchdog: watchdog.Watchdog[tuple[str, ...]] = watchdog.Watchdog(longest)
-        self._models: dict[tuple[str, ...], str] = {}
+        self._watchdog: watchdog.Watchdog[int] = watchdog.Watchdog(longest)
+        # By identity: entries of two streams may have the same ids.
+        self._runs: dict[int, batch_run.Run] = {}
 
     def begin(self, run: batch_run.Run, expected: float) -> None:
         """A run begins that is expected to take so many seconds; 0 if nothing is known."""
-        self._watchdog.begin(run.ids, expected, time.monotonic())
-        self._models[run.ids] = batch_run.version_in(run.key)[0]
+        self._watchdog.begin(id(run), expected, time.monotonic())
+        self._runs[id(run)] = run
 
     def end(self, run: batch_run.Run) -> None:
         """A run has ended."""
-        self._watchdog.end(run.ids)
-        del self._models[run.ids]
+        self._watchdog.end(id(run))
+        del self._runs[id(run)]
 
     async def watch(self) -> None:
         """Look at the runs for ever."""
@@ -51,14 +52,15 @@ class Guard:
                 self._accuse(hung)
                 self._kill()
 
-    def _accuse(self, hung: list[tuple[str, ...]]) -> None:
-        for ids in hung:
-            model, limit = self._models[ids], self._watchdog.limit_of(ids)
+    def _accuse(self, hung: list[int]) -> None:
+        for number in hung:
+            model = batch_run.version_in(self._runs[number].key)[0]
+            limit = self._watchdog.limit_of(number)
             metrics.HUNG_RUNS.labels(model).inc()
             log.error(
                 "model %s hangs: a run of %d items has taken over %.1f s; this process is killed",
                 model,
-                len(ids),
+                len(self._runs[number].ids),
                 limit,
             )
-        self._board.accuse(*(each for ids in hung for each in ids))
+        self._board.accuse(*(each for number in hung for each in self._runs[number].ids))
