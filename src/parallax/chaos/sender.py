@@ -161,6 +161,8 @@ class Sender:
         verdict, reason = (Verdict.HUNG_UP, "") if answer is None else asking.judge(asked, answer)
         ended = time.monotonic()
         _write(ledger.Event(number, asked.kind, verdict, reason, sent, ended, way.opened, way.port))
+        if asked.kind is Kind.LARGE:
+            way.close()  # what it announced was not sent: the next request would be taken for it
         return verdict is Verdict.RIGHT
 
     def _next(self) -> tuple[int, asking.Asked]:
