@@ -49,8 +49,8 @@ class Ledger:
         """Check that every request has one answer: the right one, or one of these statuses."""
         assert self.broken == []
         assert self.answered == self.sent
-        found = collections.Counter(self.statuses)
-        assert set(found) <= {httpx.codes.OK, *others}, found
+        ends = collections.Counter(self.statuses)
+        assert set(ends) <= {httpx.codes.OK, *others}, ends
         found = {
             len(answer["predictions"])
             for answer, status in zip(self.answers, self.statuses, strict=True)
