@@ -13,6 +13,7 @@ from tests.support import server as servers
 pytestmark = [pytest.mark.system, pytest.mark.redis]
 
 REFUSED = 503
+LATE = 504
 
 
 @pytest.fixture(scope="module")
